@@ -1,0 +1,33 @@
+# What every program of this project (tests, examples, benchmarks) gets; nothing here reaches a user of cloze::cloze.
+
+# Warnings, and errors where CLOZE_WERROR asks for them.
+add_library(cloze_warnings INTERFACE)
+target_compile_options(cloze_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${CLOZE_WERROR}>:-Werror>)
+
+# Compiler cache where there is one. A precompiled header needs these to be cached at all.
+find_program(CCACHE_PROGRAM ccache)
+mark_as_advanced(CCACHE_PROGRAM)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+      "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime" "${CCACHE_PROGRAM}")
+endif()
+
+# Where the larger test data lie (a folder that holds data/); tests that need it say so and stop where it is absent.
+set(CLOZE_SHARED "$ENV{CLOZE_SHARED}" CACHE PATH "Folder of the larger shared test data")
+
+# Adds a ctest test with the project's labels, time limit and environment.
+#   cloze_add_test(NAME <name> LABEL <label> [TIMEOUT <seconds>] COMMAND <command>…)
+function(cloze_add_test)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;LABEL;TIMEOUT;WORKING_DIRECTORY" "COMMAND")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600)
+  endif()
+  if(NOT arg_WORKING_DIRECTORY)
+    set(arg_WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  endif()
+  add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND} WORKING_DIRECTORY "${arg_WORKING_DIRECTORY}")
+  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+  if(CLOZE_SHARED)
+    set_tests_properties(${arg_NAME} PROPERTIES ENVIRONMENT "CLOZE_SHARED=${CLOZE_SHARED}")
+  endif()
+endfunction()

@@ -1,0 +1,38 @@
+// Errors: one type, one way to throw it, the same text in Debug and Release.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace cloze {
+
+/// Every failure the library reports. `what()` begins with the id in brackets: "[cloze.verbalizer.1] …".
+/// Ids are stable; docs/errors.md lists each with its cause and its cure. Match on `id()`, never on the prose.
+class Error : public std::runtime_error {
+ public:
+  Error(std::string_view id, std::string_view message)
+      : std::runtime_error(fmt::format("[{}] {}", id, message)), id_(id) {}
+
+  const std::string& id() const noexcept { return id_; }
+
+ private:
+  std::string id_;
+};
+
+/// Throws Error. The message says where, what was wanted and what was found.
+template <class... Args>
+[[noreturn]] void fail(std::string_view id, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(id, fmt::vformat(format, fmt::make_format_args(args...)));
+}
+
+/// Throws Error unless `ok`. The arguments are formatted only on failure.
+template <class... Args>
+void require(bool ok, std::string_view id, fmt::format_string<Args...> format, Args&&... args) {
+  if (!ok) [[unlikely]] fail(id, format, std::forward<Args>(args)...);
+}
+
+}  // namespace cloze

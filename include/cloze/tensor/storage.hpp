@@ -1,0 +1,92 @@
+// Memory of a device: allocation, zeroing, copies between devices.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include <cloze/core/device.hpp>
+#include <cloze/core/error.hpp>
+#include <cloze/core/ids.hpp>
+
+namespace cloze {
+
+/// A device's memory: raw bytes in, raw bytes out. Specialise for a new device.
+template <Device D>
+struct Memory;
+
+/// Cache-line aligned, so that vector loads never straddle a line at the start of a tensor.
+template <>
+struct Memory<Cpu> {
+  static constexpr bool host = true;
+  static void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{64}); }
+  static void release(void* memory, std::size_t bytes) noexcept {
+    ::operator delete(memory, bytes, std::align_val_t{64});
+  }
+  static void zero(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
+};
+
+/// Its own blocks from malloc, of exactly the size asked for: an overrun is visible to the sanitizers.
+template <>
+struct Memory<Reference> {
+  static constexpr bool host = true;
+  static void* allocate(std::size_t bytes) {
+    void* memory = std::malloc(bytes);
+    if (memory == nullptr && bytes != 0) throw std::bad_alloc();
+    return memory;
+  }
+  static void release(void* memory, std::size_t) noexcept { std::free(memory); }
+  static void zero(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
+};
+
+/// Devices whose memory the host reads and writes directly.
+template <class D>
+concept HostDevice = Device<D> && Memory<D>::host;
+
+/// Copies bytes from device `From` to device `To`. Specialise for devices whose memory the host cannot reach.
+template <Device From, Device To>
+struct Transfer {
+  static_assert(HostDevice<From> && HostDevice<To>, "no Transfer between these devices");
+  static void copy(const void* from, void* to, std::size_t bytes) { std::memcpy(to, from, bytes); }
+};
+
+/// A shared block of `size` elements, uninitialised.
+template <class T, Device D>
+class Storage {
+ public:
+  Storage() = default;
+  explicit Storage(Index size) : size_(size) {
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    if (size == 0) return;
+    data_ = std::shared_ptr<T>(static_cast<T*>(allocate(bytes)), [bytes](T* p) { Memory<D>::release(p, bytes); });
+  }
+
+  T* data() const { return data_.get(); }
+  Index size() const { return size_; }
+  void zero() const {
+    if (size_ != 0) Memory<D>::zero(data_.get(), static_cast<std::size_t>(size_) * sizeof(T));
+  }
+  bool shares(const Storage& other) const { return data_ != nullptr && data_ == other.data_; }
+
+ private:
+  static void* allocate(std::size_t bytes) {
+    try {
+      return Memory<D>::allocate(bytes);
+    } catch (const std::bad_alloc&) {
+      fail("cloze.tensor.3", "out of memory: {} bytes on {}", bytes, D::name);
+    }
+  }
+
+  std::shared_ptr<T> data_;
+  Index size_ = 0;
+};
+
+/// Copies `size` elements between devices.
+template <Device From, Device To, class T>
+void copy_elements(const T* from, T* to, Index size) {
+  if (size != 0) Transfer<From, To>::copy(from, to, static_cast<std::size_t>(size) * sizeof(T));
+}
+
+}  // namespace cloze

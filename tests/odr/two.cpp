@@ -1,0 +1,5 @@
+// The other unit; what it returns comes from an inline function that both units hold.
+#include <cloze/cloze.hpp>
+
+int from_two();
+int from_two() { return cloze::num_threads(); }

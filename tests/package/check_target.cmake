@@ -1,0 +1,7 @@
+# cloze::cloze brings include paths and libraries; flags, definitions and warnings are the user's own.
+foreach(property IN ITEMS INTERFACE_COMPILE_OPTIONS INTERFACE_COMPILE_DEFINITIONS INTERFACE_LINK_OPTIONS)
+  get_target_property(value cloze::cloze ${property})
+  if(value)
+    message(FATAL_ERROR "cloze::cloze sets ${property} to '${value}' for its users")
+  endif()
+endforeach()

@@ -1,0 +1,1 @@
+// Empty: the precompiled header belongs to the target of this file.
