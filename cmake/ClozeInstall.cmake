@@ -14,6 +14,7 @@ install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake" "${PROJECT_BINARY_DIR}/
               cmake/Findutf8proc.cmake
         DESTINATION "${package_dir}")
 
+# utf8proc 2.8 calls itself 2.6 in its own .pc file, so ours asks for no more than that.
 # The .pc file finds its prefix from its own place, so an installed tree can be moved.
 set(pc_openmp "")
 if(CLOZE_OPENMP)

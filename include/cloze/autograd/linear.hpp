@@ -86,7 +86,7 @@ struct MatmulOptions {
 /// op(a) op(b).   op(a) [m, k], op(b) [k, n]  ->  [m, n].  Throws [cloze.matmul.1] where shapes do not fit.
 template <Scalar T, Device D>
 Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulOptions options = {}) {
-  const auto [ta, tb] = options;
+  const bool ta = options.transpose_a, tb = options.transpose_b;
   require(a.rank() == 2 && b.rank() == 2 && !(ta && tb), "cloze.matmul.1",
           "matmul: {}{} and {}{} (wanted two matrices, at most one of them transposed)", a.shape().text(), ta ? "ᵀ" : "",
           b.shape().text(), tb ? "ᵀ" : "");

@@ -26,6 +26,7 @@ struct PackedBatch {
   std::vector<std::int32_t> positions;  // [tokens] 0, 1, … within each sequence
   std::vector<Index> cu_seqlens{0};     // [sequences + 1]
   std::vector<Index> mask_rows;         // [masks] rows of `ids`, ascending
+  std::vector<TokenId> targets;         // [masks] what to predict there (language-model objectives), or empty
   std::vector<LabelId> labels;          // [sequences], or empty where unlabelled
   std::vector<float> scores;            // [sequences] regression targets, or empty
 

@@ -23,8 +23,8 @@ inline std::string read_file(const std::filesystem::path& path) {
   const auto status = std::filesystem::status(path, code);
   require(std::filesystem::exists(status), "cloze.file.1", "{}: no such file", path.string());
   // A pipe or a terminal would block for ever, so only regular files are read.
-  require(std::filesystem::is_regular_file(status), "cloze.file.1", "{}: wanted a regular file, found a folder or device",
-          path.string());
+  require(std::filesystem::is_regular_file(status), "cloze.file.1",
+          "{}: wanted a regular file, found a folder or device", path.string());
   std::ifstream file(path, std::ios::binary);
   require(file.is_open(), "cloze.file.1", "{}: cannot be opened for reading: {}", path.string(), std::strerror(errno));
   const auto size = std::filesystem::file_size(path, code);

@@ -58,11 +58,13 @@ inline nlohmann::json parse_json(std::string_view text, std::string_view where) 
 }
 
 /// Reads and parses a JSON file. Errors: read_file's and parse_json's.
-inline nlohmann::json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+inline nlohmann::json read_json(const std::filesystem::path& path) {
+  return parse_json(read_file(path), path.string());
+}
 
-/// The value of `key` in `object` as a T: bool, an integer (in range, no fraction), a floating-point number, std::string,
-/// nlohmann::json (any value) or a container of those. `where` names the object in errors.
-/// Errors: [cloze.json.2] not an object, no such key, or a value of another type.
+/// The value of `key` in `object` as a T: bool, an integer (in range, no fraction), a floating-point number,
+/// std::string, nlohmann::json (any value) or a container of those. `where` names the object in errors. Errors:
+/// [cloze.json.2] not an object, no such key, or a value of another type.
 template <class T>
 T json_get(const nlohmann::json& object, std::string_view key, std::string_view where) {
   require(object.is_object(), "cloze.json.2", "{}: wanted an object with key \"{}\", found {}", where, key,

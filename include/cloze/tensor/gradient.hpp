@@ -1,6 +1,7 @@
 // The gradient of one tensor: dense, or only the rows that were touched.
 #pragma once
 
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -23,13 +24,13 @@ class Gradient {
   bool defined() const { return dense_written_ || !rows_.empty(); }
   bool row_sparse() const { return !dense_written_ && !rows_.empty(); }
 
-  /// Room for a whole gradient of [rows, columns].
+  /// Room for a whole gradient of [rows, columns]; only the product matters, so it may be seen as [size, 1].
   GradTarget<T> dense(Index rows, Index columns) {
     if (dense_.size() != rows * columns) dense_ = Storage<T, D>(rows * columns);
     if (!rows_.empty()) {  // was row-sparse: spread it first
       dense_.zero();
       for (std::size_t i = 0; i < rows_.size(); ++i)
-        copy_elements<D, D>(values_.data() + static_cast<Index>(i) * columns, dense_.data() + rows_[i] * columns, columns);
+        copy_elements<D, D>(values_.data() + static_cast<Index>(i) * width_, dense_.data() + rows_[i] * width_, width_);
       drop_rows();
       dense_written_ = true;
     }
@@ -55,6 +56,7 @@ class Gradient {
       std::ranges::copy(ids, slots.begin());
       return {dense_.data(), true};
     }
+    width_ = columns;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto [at, fresh] = slot_of_.try_emplace(ids[i], static_cast<Index>(rows_.size()));
       if (fresh) rows_.push_back(ids[i]);
@@ -101,6 +103,7 @@ class Gradient {
   std::unordered_map<Index, Index> slot_of_;
   Storage<T, D> values_;
   Index values_used_ = 0;
+  Index width_ = 0;  // of a row
 };
 
 }  // namespace cloze

@@ -1,0 +1,12 @@
+// Attention over packed sequences: every device's kernel.
+#pragma once
+
+#include <cloze/kernels/attention_args.hpp>
+#include <cloze/kernels/cpu/attention.hpp>
+#include <cloze/kernels/missing.hpp>
+#include <cloze/kernels/ref/attention.hpp>
+
+namespace cloze::kernels {
+CLOZE_KERNEL(attention_forward, AttentionArgs)
+CLOZE_KERNEL(attention_backward, AttentionBackwardArgs)
+}  // namespace cloze::kernels

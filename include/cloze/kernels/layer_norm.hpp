@@ -1,0 +1,12 @@
+// LayerNorm with residual and dropout: every device's kernel.
+#pragma once
+
+#include <cloze/kernels/cpu/layer_norm.hpp>
+#include <cloze/kernels/layer_norm_args.hpp>
+#include <cloze/kernels/missing.hpp>
+#include <cloze/kernels/ref/layer_norm.hpp>
+
+namespace cloze::kernels {
+CLOZE_KERNEL(layer_norm_forward, LayerNormArgs)
+CLOZE_KERNEL(layer_norm_backward, LayerNormBackwardArgs)
+}  // namespace cloze::kernels

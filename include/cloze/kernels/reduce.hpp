@@ -1,0 +1,15 @@
+// Reductions: every device's kernels.
+#pragma once
+
+#include <cloze/kernels/cpu/reduce.hpp>
+#include <cloze/kernels/missing.hpp>
+#include <cloze/kernels/reduce_args.hpp>
+#include <cloze/kernels/ref/reduce.hpp>
+
+namespace cloze::kernels {
+CLOZE_KERNEL(sum_all, SumArgs)
+CLOZE_KERNEL(row_sum, RowSumArgs)
+CLOZE_KERNEL(spread, SpreadArgs)
+CLOZE_KERNEL(segment_sum, SegmentSumArgs)
+CLOZE_KERNEL(segment_spread, SegmentSpreadArgs)
+}  // namespace cloze::kernels

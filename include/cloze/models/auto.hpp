@@ -1,0 +1,124 @@
+// AutoModelForMaskedLM and AutoModelForSequenceClassification: the class is chosen by config.json at run time.
+#pragma once
+
+#include <utility>
+#include <variant>
+
+#include <cloze/models/bert.hpp>
+#include <cloze/models/distilbert.hpp>
+#include <cloze/models/roberta.hpp>
+
+namespace cloze {
+
+namespace detail {
+
+/// Loads the class of `Variant` whose architecture owns the folder's model_type. read_encoder_config throws
+/// [cloze.config.4], which lists the supported types, on any other.
+template <class Variant, class Bert, class Roberta, class DistilBert, class Options>
+Variant load_by_type(const std::filesystem::path& folder, const Options& options) {
+  const EncoderArchitecture* found = read_encoder_config(folder).architecture;
+  if (found == &roberta_architecture()) return Roberta::from_pretrained(folder, options);
+  if (found == &distilbert_architecture()) return DistilBert::from_pretrained(folder, options);
+  return Bert::from_pretrained(folder, options);
+}
+
+}  // namespace detail
+
+/// Any masked language model that the library reads, as one type. Every function is that of the class inside.
+template <Scalar T, Device D = Cpu>
+class AutoModelForMaskedLM {
+ public:
+  using value_type = T;
+  using device = D;
+  using Variant = std::variant<BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>;
+
+  /// Errors: the class's own from_pretrained's; [cloze.config.4] an unsupported model_type.
+  static AutoModelForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
+    return AutoModelForMaskedLM(
+        detail::load_by_type<Variant, BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>(
+            folder, options));
+  }
+  explicit AutoModelForMaskedLM(Variant model) : model_(std::move(model)) {}
+
+  Tensor<T, D> mask_scores(const PackedBatch& batch, std::span<const TokenId> words,
+                           const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.mask_scores(batch, words, context); }, model_);
+  }
+  Tensor<T, D> mask_logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.mask_logits(batch, context); }, model_);
+  }
+  Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.logits(batch, context); }, model_);
+  }
+  ParameterList<T, D> parameters() const {
+    return std::visit([](const auto& model) { return model.parameters(); }, model_);
+  }
+  std::vector<StateEntry<T, D>> state_dict() const {
+    return std::visit([](const auto& model) { return model.state_dict(); }, model_);
+  }
+  void save_pretrained(const std::filesystem::path& folder) const {
+    std::visit([&](const auto& model) { model.save_pretrained(folder); }, model_);
+  }
+  const EncoderConfig& config() const {
+    return std::visit([](const auto& model) -> const EncoderConfig& { return model.config(); }, model_);
+  }
+  const LoadReport& load_report() const {
+    return std::visit([](const auto& model) -> const LoadReport& { return model.load_report(); }, model_);
+  }
+  DropoutRates& dropout() {
+    return std::visit([](auto& model) -> DropoutRates& { return model.dropout(); }, model_);
+  }
+  /// The class inside, for what only it has.
+  const Variant& variant() const { return model_; }
+
+ private:
+  Variant model_;
+};
+
+/// Any sequence classification model that the library reads, as one type.
+template <Scalar T, Device D = Cpu>
+class AutoModelForSequenceClassification {
+ public:
+  using value_type = T;
+  using device = D;
+  using Variant = std::variant<BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
+                               DistilBertForSequenceClassification<T, D>>;
+
+  /// Errors: the class's own from_pretrained's; [cloze.config.4] an unsupported model_type.
+  static AutoModelForSequenceClassification from_pretrained(const std::filesystem::path& folder,
+                                                            const ClassificationOptions& options = {}) {
+    return AutoModelForSequenceClassification(
+        detail::load_by_type<Variant, BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
+                             DistilBertForSequenceClassification<T, D>>(folder, options));
+  }
+  explicit AutoModelForSequenceClassification(Variant model) : model_(std::move(model)) {}
+
+  Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.logits(batch, context); }, model_);
+  }
+  Index num_labels() const { return config().num_labels; }
+  ParameterList<T, D> parameters() const {
+    return std::visit([](const auto& model) { return model.parameters(); }, model_);
+  }
+  std::vector<StateEntry<T, D>> state_dict() const {
+    return std::visit([](const auto& model) { return model.state_dict(); }, model_);
+  }
+  void save_pretrained(const std::filesystem::path& folder) const {
+    std::visit([&](const auto& model) { model.save_pretrained(folder); }, model_);
+  }
+  const EncoderConfig& config() const {
+    return std::visit([](const auto& model) -> const EncoderConfig& { return model.config(); }, model_);
+  }
+  const LoadReport& load_report() const {
+    return std::visit([](const auto& model) -> const LoadReport& { return model.load_report(); }, model_);
+  }
+  DropoutRates& dropout() {
+    return std::visit([](auto& model) -> DropoutRates& { return model.dropout(); }, model_);
+  }
+  const Variant& variant() const { return model_; }
+
+ private:
+  Variant model_;
+};
+
+}  // namespace cloze

@@ -1,0 +1,38 @@
+// RoBERTa and XLM-RoBERTa: masked LM and sequence classification.
+#pragma once
+
+#include <cloze/models/masked_lm.hpp>
+#include <cloze/models/sequence_classification.hpp>
+
+namespace cloze {
+
+template <Scalar T, Device D = Cpu>
+class RobertaForMaskedLM : public EncoderForMaskedLM<T, D> {
+ public:
+  /// Errors: read_encoder_config's, WeightSource's and PretrainedFolder's.
+  static RobertaForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
+    RobertaForMaskedLM model(read_encoder_config(folder, {&roberta_architecture()}), options);
+    model.load(folder);
+    return model;
+  }
+
+ private:
+  using EncoderForMaskedLM<T, D>::EncoderForMaskedLM;
+};
+
+template <Scalar T, Device D = Cpu>
+class RobertaForSequenceClassification : public EncoderForSequenceClassification<T, D> {
+ public:
+  /// Errors: as RobertaForMaskedLM, and [cloze.classification.1].
+  static RobertaForSequenceClassification from_pretrained(const std::filesystem::path& folder,
+                                                            const ClassificationOptions& options = {}) {
+    RobertaForSequenceClassification model(read_encoder_config(folder, {&roberta_architecture()}), options);
+    model.load(folder, options);
+    return model;
+  }
+
+ private:
+  using EncoderForSequenceClassification<T, D>::EncoderForSequenceClassification;
+};
+
+}  // namespace cloze

@@ -1,0 +1,87 @@
+// EncoderLayer: attention and feed-forward, each followed by dropout, residual and layer norm (post-norm, as in BERT).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include <cloze/autograd/gather.hpp>
+#include <cloze/nn/feed_forward.hpp>
+#include <cloze/nn/forward_context.hpp>
+#include <cloze/nn/layer_norm.hpp>
+#include <cloze/nn/self_attention.hpp>
+
+namespace cloze {
+
+/// How files call the parts of a layer. The defaults are BERT's.
+struct EncoderLayerNames {
+  AttentionNames attention{};
+  std::string attention_norm = "attention.output.LayerNorm";
+  std::string up = "intermediate.dense";
+  std::string down = "output.dense";
+  std::string output_norm = "output.LayerNorm";
+};
+
+struct EncoderLayerOptions {
+  Index hidden = 0;
+  Index heads = 1;
+  Index intermediate = 0;
+  Activation activation = Activation::gelu;
+  double eps = 1e-12;
+};
+
+/// The three dropouts of one layer's forward pass, drawn in the order in which they are met.
+struct EncoderLayerDropout {
+  Dropout attention{};
+  Dropout projection{};
+  Dropout feed_forward{};
+
+  static EncoderLayerDropout draw(const ForwardContext& context, const DropoutRates& rates) {
+    EncoderLayerDropout drawn;
+    drawn.attention = context.dropout(rates.attention);
+    drawn.projection = context.dropout(rates.hidden);
+    drawn.feed_forward = context.dropout(rates.hidden);
+    return drawn;
+  }
+};
+
+template <Scalar T, Device D = Cpu>
+struct EncoderLayer {
+  SelfAttention<T, D> attention;
+  LayerNorm<T, D> attention_norm;
+  FeedForward<T, D> feed_forward;
+  LayerNorm<T, D> output_norm;
+
+  EncoderLayer() = default;
+  explicit EncoderLayer(const EncoderLayerOptions& options)
+      : attention(options.hidden, options.heads),
+        attention_norm(options.hidden, options.eps),
+        feed_forward(options.hidden, options.intermediate, options.activation),
+        output_norm(options.hidden, options.eps) {}
+
+  /// x [tokens, hidden]  ->  [tokens, hidden]
+  Tensor<T, D> operator()(const Tensor<T, D>& x, std::span<const Index> cu_seqlens,
+                          const EncoderLayerDropout& dropout) const {
+    const auto middle = attention_norm(attention(x, cu_seqlens, dropout.attention), x, dropout.projection);
+    return output_norm(feed_forward(middle), middle, dropout.feed_forward);
+  }
+
+  /// Only the selected rows of the result: everything but keys and values is computed for them alone. Dropout is drawn
+  /// by row number, so the rows equal those of the whole.   x [tokens, hidden]  ->  [selected, hidden]
+  Tensor<T, D> operator()(const Tensor<T, D>& x, const RowSelection& selection, std::span<const Index> cu_seqlens,
+                          const EncoderLayerDropout& dropout) const {
+    const auto x_rows = gather_rows(x, std::span<const Index>(selection.rows));
+    const auto middle = attention_norm(attention(x, x_rows, selection, cu_seqlens, dropout.attention), x_rows,
+                                       dropout.projection, selection.rows);
+    return output_norm(feed_forward(middle), middle, dropout.feed_forward, selection.rows);
+  }
+
+  void visit(const std::string& prefix, const EncoderLayerNames& names, const ParameterVisitor<T, D>& f) const {
+    attention.visit(prefix, names.attention, f);
+    attention_norm.visit(prefix + names.attention_norm, f);
+    feed_forward.up.visit(prefix + names.up, f);
+    feed_forward.down.visit(prefix + names.down, f);
+    output_norm.visit(prefix + names.output_norm, f);
+  }
+};
+
+}  // namespace cloze

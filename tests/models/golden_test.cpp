@@ -1,0 +1,200 @@
+// Whole models against Hugging Face: hidden states, logits, loss, every gradient, a training curve.
+#include <cmath>
+#include <map>
+
+#include <cloze/autograd/losses.hpp>
+
+#include "support/catch.hpp"
+#include "support/golden_model.hpp"
+#include "support/models.hpp"
+#include "support/shared.hpp"
+
+using namespace cloze;
+using test::distance;
+using test::GoldenModel;
+using test::largest;
+
+namespace {
+
+/// PyTorch's AdamW in plain loops, in the model's own precision: independent of train/.
+template <class T, Device D>
+class PlainAdamW {
+ public:
+  explicit PlainAdamW(ParameterList<T, D> parameters) : parameters_(std::move(parameters)) {}
+  void step() {
+    constexpr double rate = 2e-3, beta1 = .9, beta2 = .999, eps = 1e-8;
+    ++steps_;
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+      auto& tensor = parameters_[k].tensor;
+      const std::vector<T> gradient = tensor.grad().to_vector();
+      std::vector<T> w = tensor.to_vector();
+      auto& m = first_[k];
+      auto& v = second_[k];
+      m.resize(w.size());
+      v.resize(w.size());
+      const double decay = parameters_[k].decay ? .01 : 0;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] -= static_cast<T>(rate * decay) * w[i];
+        m[i] = static_cast<T>(beta1 * m[i] + (1 - beta1) * gradient[i]);
+        v[i] = static_cast<T>(beta2 * v[i] + (1 - beta2) * gradient[i] * gradient[i]);
+        const double root = std::sqrt(v[i]) / std::sqrt(1 - std::pow(beta2, steps_)) + eps;
+        w[i] -= static_cast<T>(rate / (1 - std::pow(beta1, steps_)) * m[i] / root);
+      }
+      copy_elements<Cpu, D>(w.data(), tensor.data(), tensor.size());
+      tensor.zero_grad();
+    }
+  }
+
+ private:
+  ParameterList<T, D> parameters_;
+  std::map<std::size_t, std::vector<T>> first_, second_;
+  int steps_ = 0;
+};
+
+template <class T>
+constexpr double states_within = sizeof(T) == 8 ? 1e-10 : 1e-5;
+template <class T>
+constexpr double gradients_within = sizeof(T) == 8 ? 1e-10 : 1e-4;
+
+template <class T, Device D>
+void check_hidden_states(const GoldenModel& golden, const TransformerEncoder<T, D>& encoder) {
+  const NoGrad no_grad;
+  const auto states = encoder.hidden_states(golden.batch);
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    const auto wanted = golden.packed("hidden." + std::to_string(k));
+    INFO("hidden." << k);
+    CHECK(distance(states[k].to_vector(), wanted, largest(wanted)) < states_within<T>);
+  }
+  CHECK_FALSE(golden.file.contains("hidden." + std::to_string(states.size())));
+}
+
+/// Gradients by Hugging Face name. A tensor whose gradient is zero but for rounding (key biases) is compared on the
+/// scale of the largest gradient of all.
+template <class T, Device D>
+void check_gradients(const GoldenModel& golden, const std::vector<StateEntry<T, D>>& entries) {
+  double largest_of_all = 0;
+  std::size_t expected = 0;
+  for (const auto& name : golden.file.names()) {
+    if (!name.starts_with("grad.")) continue;
+    ++expected;
+    largest_of_all = std::max(largest_of_all, largest(golden.values(name)));
+  }
+  CHECK(entries.size() == expected);
+  for (const auto& entry : entries) {
+    INFO(entry.name);
+    REQUIRE(golden.file.contains("grad." + entry.name));
+    REQUIRE(entry.tensor.has_grad());
+    const auto wanted = golden.values("grad." + entry.name);
+    const auto whole = entry.tensor.grad().to_vector();
+    const auto row = static_cast<Index>(whole.size()) / entry.tensor.dim(0);
+    const std::vector<T> found(whole.begin() + entry.first_row * row,
+                               whole.begin() + (entry.first_row + entry.rows) * row);
+    const double scale = largest(wanted) < 1e-9 * largest_of_all ? largest_of_all : largest(wanted);
+    CHECK(distance(found, wanted, scale) < gradients_within<T>);
+  }
+}
+
+/// `loss()` runs forward on the golden batch; `logits()` gives what golden calls logits.
+template <class T, Device D, class Model, class Loss, class Logits>
+void check_training(const GoldenModel& golden, const Model& model, Loss loss, Logits logits) {
+  const auto check_logits = [&](const std::string& name) {
+    const NoGrad no_grad;
+    const auto wanted = golden.file.info(name).shape.rank() == 3 ? golden.packed(name) : golden.values(name);
+    INFO(name);
+    const double tolerance = name == "logits" ? states_within<T> : gradients_within<T>;
+    CHECK(distance(logits().to_vector(), wanted, largest(wanted)) < tolerance);
+  };
+  check_logits("logits");
+  const auto wanted_loss = golden.values("loss");
+  auto first = loss();
+  CHECK(distance(first.to_vector(), wanted_loss, wanted_loss[0]) < states_within<T>);
+  first.backward();
+  check_gradients<T, D>(golden, model.state_dict());
+
+  for (auto& parameter : model.parameters()) parameter.tensor.zero_grad();
+  PlainAdamW<T, D> optimizer(model.parameters());
+  std::vector<T> curve;
+  for (int step = 0; step < 20; ++step) {
+    auto now = loss();
+    curve.push_back(now.item());
+    now.backward();
+    optimizer.step();
+  }
+  const auto wanted_curve = golden.values("curve");
+  CHECK(distance(curve, wanted_curve, largest(wanted_curve)) < gradients_within<T>);
+  check_logits("final_logits");
+}
+
+template <class T, Device D>
+void check_masked_lm(const GoldenModel& golden) {
+  const auto model = AutoModelForMaskedLM<T, D>::from_pretrained(golden.folder);
+  CHECK(model.load_report().unused.empty());
+  std::visit([&](const auto& inner) { check_hidden_states<T, D>(golden, inner.encoder()); }, model.variant());
+  check_training<T, D>(
+      golden, model, [&] { return cross_entropy(model.mask_logits(golden.batch), std::span<const Index>(golden.labels)); },
+      [&] { return model.logits(golden.batch); });
+}
+
+template <class T, Device D>
+void check_pretraining(const GoldenModel& golden) {
+  const auto model = BertForPreTraining<T, D>::from_pretrained(golden.folder);
+  CHECK(model.load_report().unused.empty());
+  check_hidden_states<T, D>(golden, model.encoder());
+  const auto next = golden.file.template read_values<std::int64_t>("next_sentence_label");
+  const std::vector<Index> next_labels(next.begin(), next.end());
+  {
+    const NoGrad no_grad;
+    const auto wanted = golden.values("seq_relationship_logits");
+    CHECK(distance(model.next_sentence_logits(golden.batch).to_vector(), wanted, largest(wanted)) < states_within<T>);
+    CHECK(distance(model.forward(golden.batch).next_sentence_logits.to_vector(), wanted, largest(wanted)) <
+          states_within<T>);
+  }
+  check_training<T, D>(
+      golden, model,
+      [&] {
+        const auto both = model.forward(golden.batch);
+        return cross_entropy(both.mask_logits, std::span<const Index>(golden.labels)) +
+               cross_entropy(both.next_sentence_logits, std::span<const Index>(next_labels));
+      },
+      [&] { return model.logits(golden.batch); });
+}
+
+template <class T, Device D>
+void check_classification(const GoldenModel& golden) {
+  const auto model = AutoModelForSequenceClassification<T, D>::from_pretrained(golden.folder);
+  CHECK(model.load_report().unused.empty());
+  CHECK(model.num_labels() == 3);
+  std::visit([&](const auto& inner) { check_hidden_states<T, D>(golden, inner.encoder()); }, model.variant());
+  check_training<T, D>(
+      golden, model, [&] { return cross_entropy(model.logits(golden.batch), std::span<const Index>(golden.labels)); },
+      [&] { return model.logits(golden.batch); });
+}
+
+template <class T, Device D>
+void check_all() {
+  CLOZE_SHARED_OR_SKIP(folder, "data/golden/models");
+  for (const char* name : {"bert", "bert_wide_head", "bert_pretraining", "roberta", "xlm_roberta",
+                           "roberta_classification", "distilbert"}) {
+    INFO(name);
+    const GoldenModel golden(folder / name);
+    if (std::string(name) == "bert_pretraining") {
+      check_pretraining<T, D>(golden);
+    } else if (std::string(name).ends_with("classification")) {
+      check_classification<T, D>(golden);
+    } else {
+      check_masked_lm<T, D>(golden);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every golden model agrees in double on Cpu, to 1e-10") { check_all<double, Cpu>(); }
+
+TEST_CASE("every golden model agrees in double on Reference, to 1e-10") { check_all<double, Reference>(); }
+
+TEST_CASE("every golden model agrees in float on Cpu, to 1e-5 and 1e-4 in gradients") { check_all<float, Cpu>(); }
+
+TEST_CASE("every golden model agrees in float on Reference, to 1e-5 and 1e-4 in gradients") {
+  check_all<float, Reference>();
+}
