@@ -98,7 +98,7 @@ def main():
 
     # The umbrella is precompiled: GCC takes cloze.hpp.gch from the first include folder that has one.
     compiler.flags.insert(1, f"-I{work}")
-    status, output = compiler.run(["-O1", "-x", "c++-header", root / "include/cloze/cloze.hpp", "-o",
+    status, output = compiler.run(["-O1", "-w", "-x", "c++-header", root / "include/cloze/cloze.hpp", "-o",
                                    work / "cloze/cloze.hpp.gch"])
     if status != 0:
         print(output)

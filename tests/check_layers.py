@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "nn": "core tensor autograd io",
     "models": "core tensor autograd nn io batch",
     "prompt": "core tensor autograd text data batch",
-    "train": "core tensor autograd nn io data",
+    "train": "core tensor kernels autograd nn io data",
     "methods": "*",
     "dist": "*",
     "report": "*",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/autograd/data/losses.json: losses and their gradients as PyTorch computes them in double.
 
-usage: make_losses.py OUTPUT    (needs torch; the figures do not depend on its version)
+usage: make_losses.py OUTPUT    (needs torch)
 
 Each case holds its inputs, the options, the loss, and d(sum of the loss weighted by 1, 2, 3, …)/d(input) and /d(target).
 """
@@ -16,7 +16,11 @@ torch.manual_seed(42)
 
 
 def tensor(t):
-    return {"shape": list(t.shape), "values": [float(f"{v:.17g}") for v in t.detach().flatten().tolist()]}
+    return {"shape": list(t.shape), "values": [float(f"{v:.14g}") for v in t.detach().flatten().tolist()]}
+
+
+def rounded(t):
+    return torch.round(t, decimals=3)  # short in the file, and the same number when read back
 
 
 def case(op, function, x, target, **options):
@@ -36,15 +40,15 @@ def case(op, function, x, target, **options):
 
 
 def cross_entropies():
-    for n, c in ((1, 1), (1, 2), (3, 5), (16, 3), (5, 17), (2, 65)):
-        x = 3 * torch.randn(n, c)
+    for n, c in ((1, 1), (3, 5), (16, 2), (2, 17)):
+        x = rounded(3 * torch.randn(n, c))
         labels = torch.randint(0, c, (n,))
         some = labels.clone()
         some[1::2] = -100
         second = labels.clone()
         second[n // 2:] = 0
         second[0] = c - 1
-        soft = torch.softmax(torch.randn(n, c), -1)
+        soft = rounded(torch.softmax(torch.randn(n, c), -1))
         for reduction in ("mean", "sum", "none"):
             for smoothing in (0.0, 0.1, 1.0):
                 for target, ignore in ((labels, -100), (some, -100), (second, 0)):
@@ -61,14 +65,16 @@ def cross_entropies():
 
 def pointwise():
     for n, c in ((1, 1), (3, 5), (2, 17)):
-        x = 4 * torch.randn(n, c)
-        soft = torch.softmax(torch.randn(n, c), -1)
+        x = rounded(4 * torch.randn(n, c))
+        soft = rounded(torch.softmax(torch.randn(n, c), -1))
         for reduction in ("mean", "sum", "none"):
             yield case("bce_with_logits", lambda a, t: F.binary_cross_entropy_with_logits(a, t, reduction=reduction), x,
-                       torch.rand(n, c), reduction=reduction)
-            yield case("mse", lambda a, t: F.mse_loss(a, t, reduction=reduction), x, torch.randn(n, c), reduction=reduction)
+                       rounded(torch.rand(n, c)), reduction=reduction)
+            yield case("mse", lambda a, t: F.mse_loss(a, t, reduction=reduction), x,
+                       rounded(torch.randn(n, c)), reduction=reduction)
         for reduction in ("batchmean", "mean", "sum", "none"):
-            yield case("kl_div", lambda a, t: F.kl_div(a, t, reduction=reduction), torch.log_softmax(x, -1), soft,
+            yield case("kl_div", lambda a, t: F.kl_div(a, t, reduction=reduction),
+                       rounded(torch.log_softmax(x, -1)), soft,
                        reduction=reduction)
 
 

@@ -1,8 +1,8 @@
 // Whole models against Hugging Face: hidden states, logits, loss, every gradient, a training curve.
 #include <cmath>
-#include <map>
 
 #include <cloze/autograd/losses.hpp>
+#include <cloze/train/adamw.hpp>
 
 #include "support/catch.hpp"
 #include "support/golden_model.hpp"
@@ -15,41 +15,6 @@ using test::GoldenModel;
 using test::largest;
 
 namespace {
-
-/// PyTorch's AdamW in plain loops, in the model's own precision: independent of train/.
-template <class T, Device D>
-class PlainAdamW {
- public:
-  explicit PlainAdamW(ParameterList<T, D> parameters) : parameters_(std::move(parameters)) {}
-  void step() {
-    constexpr double rate = 2e-3, beta1 = .9, beta2 = .999, eps = 1e-8;
-    ++steps_;
-    for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      auto& tensor = parameters_[k].tensor;
-      const std::vector<T> gradient = tensor.grad().to_vector();
-      std::vector<T> w = tensor.to_vector();
-      auto& m = first_[k];
-      auto& v = second_[k];
-      m.resize(w.size());
-      v.resize(w.size());
-      const double decay = parameters_[k].decay ? .01 : 0;
-      for (std::size_t i = 0; i < w.size(); ++i) {
-        w[i] -= static_cast<T>(rate * decay) * w[i];
-        m[i] = static_cast<T>(beta1 * m[i] + (1 - beta1) * gradient[i]);
-        v[i] = static_cast<T>(beta2 * v[i] + (1 - beta2) * gradient[i] * gradient[i]);
-        const double root = std::sqrt(v[i]) / std::sqrt(1 - std::pow(beta2, steps_)) + eps;
-        w[i] -= static_cast<T>(rate / (1 - std::pow(beta1, steps_)) * m[i] / root);
-      }
-      copy_elements<Cpu, D>(w.data(), tensor.data(), tensor.size());
-      tensor.zero_grad();
-    }
-  }
-
- private:
-  ParameterList<T, D> parameters_;
-  std::map<std::size_t, std::vector<T>> first_, second_;
-  int steps_ = 0;
-};
 
 template <class T>
 constexpr double states_within = sizeof(T) == 8 ? 1e-10 : 1e-5;
@@ -82,9 +47,12 @@ void check_gradients(const GoldenModel& golden, const std::vector<StateEntry<T, 
   CHECK(entries.size() == expected);
   for (const auto& entry : entries) {
     INFO(entry.name);
-    REQUIRE(golden.file.contains("grad." + entry.name));
+    // XLM-RoBERTa's golden file calls the tied matrix by its other name.
+    const bool other = entry.name == "roberta.embeddings.word_embeddings.weight" && !golden.file.contains("grad." + entry.name);
+    const std::string name = "grad." + (other ? "lm_head.decoder.weight" : entry.name);
+    REQUIRE(golden.file.contains(name));
     REQUIRE(entry.tensor.has_grad());
-    const auto wanted = golden.values("grad." + entry.name);
+    const auto wanted = golden.values(name);
     const auto whole = entry.tensor.grad().to_vector();
     const auto row = static_cast<Index>(whole.size()) / entry.tensor.dim(0);
     const std::vector<T> found(whole.begin() + entry.first_row * row,
@@ -112,13 +80,14 @@ void check_training(const GoldenModel& golden, const Model& model, Loss loss, Lo
   check_gradients<T, D>(golden, model.state_dict());
 
   for (auto& parameter : model.parameters()) parameter.tensor.zero_grad();
-  PlainAdamW<T, D> optimizer(model.parameters());
+  AdamW<T, D> optimizer(model.parameters(), {.lr = 2e-3, .weight_decay = .01});
   std::vector<T> curve;
   for (int step = 0; step < 20; ++step) {
     auto now = loss();
     curve.push_back(now.item());
     now.backward();
     optimizer.step();
+    optimizer.zero_grad();
   }
   const auto wanted_curve = golden.values("curve");
   CHECK(distance(curve, wanted_curve, largest(wanted_curve)) < gradients_within<T>);

@@ -45,7 +45,8 @@ double relative_error(const std::vector<A>& found, const std::vector<B>& wanted)
   do {                                                                                                                 \
     std::vector<cloze::Tensor<double, D>> cloze_inputs;                                                                \
     int cloze_seed = 1;                                                                                                \
-    for (const cloze::Shape& shape : {__VA_ARGS__}) cloze_inputs.push_back(cloze::test::tensor<double, D>(shape, cloze_seed++)); \
+    for (const cloze::Shape& cloze_shape : {__VA_ARGS__})                                                                \
+      cloze_inputs.push_back(cloze::test::tensor<double, D>(cloze_shape, cloze_seed++));                                 \
     const auto cloze_report = cloze::gradcheck<D>(f, cloze_inputs);                                                    \
     INFO(cloze_report.message);                                                                                        \
     CHECK(cloze_report.ok);                                                                                            \

@@ -13,10 +13,10 @@ namespace cloze {
 
 /// One rendered example: what a Template makes of an Example (and its demonstrations).
 struct Prompt {
-  std::vector<TokenId> ids;            // [tokens]
-  std::vector<std::int32_t> segments;  // [tokens] token type ids (BERT); empty means all 0
-  std::vector<Index> masks;            // positions in `ids` that the model has to fill, ascending
-  Index tokens_cut = 0;                // how many tokens truncation took away
+  std::vector<TokenId> ids = {};            // [tokens]
+  std::vector<std::int32_t> segments = {};  // [tokens] token type ids (BERT); empty means all 0
+  std::vector<Index> masks = {};            // positions in `ids` that the model has to fill, ascending
+  Index tokens_cut = 0;                     // how many tokens truncation took away
 };
 
 /// Several prompts, concatenated. Sequence s holds rows [cu_seqlens[s], cu_seqlens[s + 1]).

@@ -60,6 +60,7 @@ struct EncoderArchitecture {
   std::string prefix;                    // of the encoder's tensors in a file that also has a head
   bool positions_after_padding = false;  // position ids begin at pad_token_id + 1
   bool head_uses_gelu = false;           // the masked-LM head's activation is GELU whatever the config says
+  bool projection_dropout = true;        // dropout after the attention's projection
   ConfigKeys keys{};
   EncoderNames encoder{};
   MlmHeadNames mlm_head{};
@@ -85,12 +86,14 @@ inline const EncoderArchitecture& roberta_architecture() {
   return roberta;
 }
 
-/// Sanh et al., "DistilBERT", 2019. No segments, no layer_norm_eps (1e-12), its own names for everything.
+/// Sanh et al., "DistilBERT", 2019. No segments, no layer_norm_eps (1e-12), no dropout after the
+/// attention's projection, its own names for everything.
 inline const EncoderArchitecture& distilbert_architecture() {
   static const EncoderArchitecture distilbert{
       .name = "DistilBERT",
       .types = {{"distilbert", "DistilBert"}},
       .prefix = "distilbert.",
+      .projection_dropout = false,
       .keys = {"dim", "n_layers", "n_heads", "hidden_dim", "activation", "", "", "dropout", "attention_dropout",
                "seq_classif_dropout"},
       .encoder = {.segments = "",

@@ -67,7 +67,8 @@ TransformerEncoder<T, D>::TransformerEncoder(const EncoderConfig& config)
                                              .heads = config.heads,
                                              .intermediate = config.intermediate_size,
                                              .activation = config.activation,
-                                             .eps = config.layer_norm_eps});
+                                             .eps = config.layer_norm_eps,
+                                             .projection_dropout = config.architecture->projection_dropout});
 }
 
 template <Scalar T, Device D>
@@ -113,7 +114,7 @@ Tensor<T, D> TransformerEncoder<T, D>::embed(const PackedBatch& batch, const For
 template <Scalar T, Device D>
 Tensor<T, D> TransformerEncoder<T, D>::forward(const PackedBatch& batch, const ForwardContext& context) const {
   auto x = embed(batch, context);
-  for (const auto& layer : layers_) x = layer(x, batch.cu_seqlens, EncoderLayerDropout::draw(context, dropout));
+  for (const auto& layer : layers_) x = layer(x, batch.cu_seqlens, layer.draw_dropout(context, dropout));
   return x;
 }
 
@@ -123,8 +124,8 @@ Tensor<T, D> TransformerEncoder<T, D>::forward_rows(const PackedBatch& batch, st
   auto x = embed(batch, context);
   const RowSelection selection(rows, batch.cu_seqlens);
   for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
-    x = layers_[i](x, batch.cu_seqlens, EncoderLayerDropout::draw(context, dropout));
-  return layers_.back()(x, selection, batch.cu_seqlens, EncoderLayerDropout::draw(context, dropout));
+    x = layers_[i](x, batch.cu_seqlens, layers_[i].draw_dropout(context, dropout));
+  return layers_.back()(x, selection, batch.cu_seqlens, layers_.back().draw_dropout(context, dropout));
 }
 
 template <Scalar T, Device D>
@@ -132,7 +133,7 @@ std::vector<Tensor<T, D>> TransformerEncoder<T, D>::hidden_states(const PackedBa
                                                                   const ForwardContext& context) const {
   std::vector<Tensor<T, D>> states{embed(batch, context)};
   for (const auto& layer : layers_)
-    states.push_back(layer(states.back(), batch.cu_seqlens, EncoderLayerDropout::draw(context, dropout)));
+    states.push_back(layer(states.back(), batch.cu_seqlens, layer.draw_dropout(context, dropout)));
   return states;
 }
 

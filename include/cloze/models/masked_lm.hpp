@@ -50,13 +50,17 @@ void EncoderForMaskedLM<T, D>::load(const std::filesystem::path& folder) {
   const EncoderArchitecture& architecture = *config_.architecture;
   const MlmHeadNames& names = architecture.mlm_head;
   PretrainedFolder files(folder, architecture.prefix);
-  const std::string decoder_bias = names.decoder + ".bias";
+  const std::string words = this->prefix() + architecture.encoder.words + ".weight";
+  const std::string decoder = names.decoder + ".weight", decoder_bias = names.decoder + ".bias";
+  if (!head_.tied()) {
+    files.add_alias(decoder_bias, names.bias);
+    return EncoderModel<T, D>::load(files);
+  }
   files.add_alias(names.bias, decoder_bias);
+  files.add_alias(words, decoder);
   EncoderModel<T, D>::load(files);
-  if (head_.tied())
-    files.check_repeated(names.decoder + ".weight", encoder_.word_embeddings(),
-                         this->prefix() + architecture.encoder.words + ".weight");
-  if (decoder_bias != names.bias) files.check_repeated(decoder_bias, head_.bias(), names.bias);
+  files.check_repeated(decoder, encoder_.word_embeddings(), words);
+  files.check_repeated(decoder_bias, head_.bias(), names.bias);
   this->report_.unused = files.unused();
 }
 

@@ -53,7 +53,7 @@ class MlmHead {
   const Tensor<T, D>& bias() const { return bias_; }  // [vocab]
 
   void visit(const MlmHeadNames& names, const ParameterVisitor<T, D>& f) const {
-    f({names.bias, bias_});
+    f({tied_ ? names.bias : names.decoder + ".bias", bias_});  // an untied decoder is a layer of its own
     transform_.visit(names.transform, f);
     norm_.visit(names.norm, f);
     if (!tied_) f({names.decoder + ".weight", decoder_});

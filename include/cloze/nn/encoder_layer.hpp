@@ -27,21 +27,14 @@ struct EncoderLayerOptions {
   Index intermediate = 0;
   Activation activation = Activation::gelu;
   double eps = 1e-12;
+  bool projection_dropout = true;  // DistilBERT has none after the attention's projection
 };
 
-/// The three dropouts of one layer's forward pass, drawn in the order in which they are met.
+/// The three dropouts of one layer's forward pass.
 struct EncoderLayerDropout {
   Dropout attention{};
   Dropout projection{};
   Dropout feed_forward{};
-
-  static EncoderLayerDropout draw(const ForwardContext& context, const DropoutRates& rates) {
-    EncoderLayerDropout drawn;
-    drawn.attention = context.dropout(rates.attention);
-    drawn.projection = context.dropout(rates.hidden);
-    drawn.feed_forward = context.dropout(rates.hidden);
-    return drawn;
-  }
 };
 
 template <Scalar T, Device D = Cpu>
@@ -50,13 +43,24 @@ struct EncoderLayer {
   LayerNorm<T, D> attention_norm;
   FeedForward<T, D> feed_forward;
   LayerNorm<T, D> output_norm;
+  bool projection_dropout = true;
 
   EncoderLayer() = default;
   explicit EncoderLayer(const EncoderLayerOptions& options)
       : attention(options.hidden, options.heads),
         attention_norm(options.hidden, options.eps),
         feed_forward(options.hidden, options.intermediate, options.activation),
-        output_norm(options.hidden, options.eps) {}
+        output_norm(options.hidden, options.eps),
+        projection_dropout(options.projection_dropout) {}
+
+  /// Draws in the order in which data meet the dropouts.
+  EncoderLayerDropout draw_dropout(const ForwardContext& context, const DropoutRates& rates) const {
+    EncoderLayerDropout drawn;
+    drawn.attention = context.dropout(rates.attention);
+    if (projection_dropout) drawn.projection = context.dropout(rates.hidden);
+    drawn.feed_forward = context.dropout(rates.hidden);
+    return drawn;
+  }
 
   /// x [tokens, hidden]  ->  [tokens, hidden]
   Tensor<T, D> operator()(const Tensor<T, D>& x, std::span<const Index> cu_seqlens,

@@ -1,6 +1,7 @@
 // Parameter and ParameterList: what an optimizer sees of a model.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,13 +38,20 @@ class ParameterList {
 
   /// Stops gradients into every parameter whose name begins with `prefix`; how many those were.
   Index freeze(std::string_view prefix) {
-    Index frozen = 0;
-    for (auto& parameter : parameters_) {
-      if (!parameter.name.starts_with(prefix)) continue;
-      parameter.tensor.requires_grad(false);
-      ++frozen;
-    }
-    return frozen;
+    return freeze([prefix](const Parameter<T, D>& parameter) { return parameter.name.starts_with(prefix); });
+  }
+  /// The same for every parameter for which `chosen(parameter)` is true.
+  template <std::predicate<const Parameter<T, D>&> Predicate>
+  Index freeze(Predicate chosen) {
+    return set_requires_grad(false, chosen);
+  }
+  /// Lets gradients flow again.
+  Index unfreeze(std::string_view prefix = "") {
+    return unfreeze([prefix](const Parameter<T, D>& parameter) { return parameter.name.starts_with(prefix); });
+  }
+  template <std::predicate<const Parameter<T, D>&> Predicate>
+  Index unfreeze(Predicate chosen) {
+    return set_requires_grad(true, chosen);
   }
   /// Those that want gradients.
   ParameterList trainable() const {
@@ -57,8 +65,33 @@ class ParameterList {
       if (wanted(parameter)) chosen.push_back(parameter);
     return chosen;
   }
+  /// Numbers in all of them.
+  Index count() const {
+    Index numbers = 0;
+    for (const auto& parameter : parameters_) numbers += parameter.tensor.size();
+    return numbers;
+  }
+  /// Appends another list, say a verbalizer's.
+  void append(const ParameterList& other) {
+    parameters_.insert(parameters_.end(), other.parameters_.begin(), other.parameters_.end());
+  }
+  /// Forgets every gradient, keeping the memory.
+  void zero_grad() {
+    for (auto& parameter : parameters_) parameter.tensor.zero_grad();
+  }
 
  private:
+  template <class Predicate>
+  Index set_requires_grad(bool wanted, Predicate& chosen) {
+    Index changed = 0;
+    for (auto& parameter : parameters_) {
+      if (!chosen(std::as_const(parameter))) continue;
+      parameter.tensor.requires_grad(wanted);
+      ++changed;
+    }
+    return changed;
+  }
+
   std::vector<Parameter<T, D>> parameters_;
 };
 

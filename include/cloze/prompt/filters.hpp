@@ -25,30 +25,30 @@ inline std::string without_last_character(std::string text) {
 
 /// One code point in lower case, as Python's str.lower() has it for a single character.
 inline void append_lower(std::string& out, char32_t point) {
-  append_utf8(out, lower_case(point));
-  if (point == 0x130) append_utf8(out, 0x307);
+  text::append_utf8(out, text::lower_case(point));
+  if (point == 0x130) text::append_utf8(out, 0x307);
 }
 
 inline void append_upper(std::string& out, char32_t point) {
   if (point == 0xDF) {
     out += "SS";
   } else {
-    append_utf8(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(point))));
+    text::append_utf8(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(point))));
   }
 }
 
 /// Maps the first character, or all of them.
 template <class Append>
-std::string map_characters(const std::string& text, bool all, Append append) {
+std::string map_characters(const std::string& input, bool all, Append append) {
   std::string out;
   std::size_t at = 0;
-  while (at < text.size() && (all || at == 0)) {
-    const Decoded next = decode_point(text, at);
+  while (at < input.size() && (all || at == 0)) {
+    const text::Decoded next = text::decode_point(input, at);
     if (next.bytes == 0) break;
     append(out, next.point);
     at += static_cast<std::size_t>(next.bytes);
   }
-  return out + text.substr(at);
+  return out + input.substr(at);
 }
 
 inline bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -57,8 +57,8 @@ inline void strip_end(std::string& text) {
   while (!text.empty() && is_blank(text.back())) text.pop_back();
 }
 
-inline bool ends_in_punctuation(const std::string& text) {
-  return !text.empty() && is_ascii_punctuation(static_cast<unsigned char>(text.back()));
+inline bool ends_in_punctuation(const std::string& input) {
+  return !input.empty() && text::is_ascii_punctuation(static_cast<unsigned char>(input.back()));
 }
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <cloze/core/error.hpp>
@@ -17,7 +18,7 @@ struct TapeNode;
 
 /// What the tape sees of a tensor: the operation that made it (none for a leaf) and whether gradients flow into it.
 struct TapeValue {
-  virtual ~TapeValue() = default;
+  virtual ~TapeValue();
   /// True once some operation has put a gradient here.
   virtual bool has_gradient() const = 0;
   /// Frees the gradient of an intermediate value as soon as it has been passed on.
@@ -37,11 +38,35 @@ struct TapeNode {
 };
 
 namespace detail {
+
+/// Frees a graph in a loop: letting each value free the next one would overflow the stack on a long chain that was
+/// never walked back, such as a running sum of losses.
+inline void free_node(std::shared_ptr<TapeNode> node) {
+  thread_local std::vector<std::shared_ptr<TapeNode>>* waiting = nullptr;  // of the outermost call
+  if (waiting != nullptr) {
+    waiting->push_back(std::move(node));
+    return;
+  }
+  std::vector<std::shared_ptr<TapeNode>> mine;
+  waiting = &mine;
+  node.reset();
+  while (!mine.empty()) {
+    node = std::move(mine.back());
+    mine.pop_back();
+    node.reset();
+  }
+  waiting = nullptr;
+}
+
 inline bool& recording() {
   thread_local bool on = true;
   return on;
 }
 }  // namespace detail
+
+inline TapeValue::~TapeValue() {
+  if (node) detail::free_node(std::move(node));
+}
 
 /// While one is alive, this thread records nothing: for evaluation and for updates of parameters.
 class NoGrad {

@@ -155,8 +155,8 @@ class Tensor {
   }
   /// The elements [begin, begin + shape.size()) under another shape, sharing memory, outside the tape.
   Tensor alias(Shape shape, Index begin) const {
-    require(begin >= 0 && begin + shape.size() <= size(), "cloze.tensor.6",
-            "elements [{}, {}) of a tensor of {} elements", begin, begin + shape.size(), size());
+    require(begin >= 0 && begin <= size() && shape.size() <= size() - begin, "cloze.tensor.6",
+            "{} elements from {} of a tensor of {} elements", shape.size(), begin, size());
     Tensor result;
     result.body_ = std::make_shared<detail::TensorBody<T, D>>(shape, body().storage, body().offset + begin);
     return result;
@@ -183,8 +183,10 @@ class Tensor {
               "backward a second time from the result of '{}': its graph was freed by the first", body().node->name);
     }
     const GradTarget<T> start = body().gradient.dense(1, 1);
-    const T one{1};
-    copy_elements<Cpu, D>(&one, start.data, 1);
+    T value{0};
+    if (start.add) copy_elements<D, Cpu>(start.data, &value, 1);  // a leaf that was its own loss before
+    value += T{1};
+    copy_elements<Cpu, D>(&value, start.data, 1);
     run_backward(body_);
   }
   bool has_grad() const { return defined() && body().gradient.defined(); }

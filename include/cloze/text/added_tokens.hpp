@@ -1,4 +1,5 @@
-// Added tokens: words that are tokens whole, found in the text before it is cut. Special ones are never found: text is only text.
+// Added tokens: words that are tokens whole, found in the text before it is cut. Special ones are never found: text is
+// only text.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +34,8 @@ struct AddedSplit {
   std::size_t end;
 };
 
-/// Finds the longest token that begins at the leftmost place, as Hugging Face's with encode_special_tokens: where a special
-/// one is the longest, its spelling is passed over as text.
+/// Finds the longest token that begins at the leftmost place, as Hugging Face's with encode_special_tokens: where a
+/// special one is the longest, its spelling is passed over as text.
 class AddedTokenFinder {
  public:
   void add(const AddedToken& token, std::u32string pattern) {

@@ -210,7 +210,8 @@ class ByteLevelBpe {
     struct Candidate {
       std::int32_t rank, first, second, id;
       std::size_t at;
-      bool operator<(const Candidate& other) const {  // std::priority_queue gives the greatest: lowest rank, then leftmost
+      bool operator<(
+          const Candidate& other) const {  // std::priority_queue gives the greatest: lowest rank, then leftmost
         return rank != other.rank ? rank > other.rank : at > other.at;
       }
     };

@@ -47,12 +47,14 @@ inline std::string decode_base64(std::string_view text, std::string_view where) 
   return bytes;
 }
 
-/// Format: 4 bytes little-endian, the trie's size in bytes; the trie, 32-bit units of Darts-clone; strings ended by NUL.
+/// Format: 4 bytes little-endian, the trie's size in bytes; the trie, 32-bit units of Darts-clone; strings ended by
+/// NUL.
 class Charsmap {
  public:
   /// Errors: [cloze.text.5] lengths that do not fit the bytes.
   Charsmap(std::string_view bytes, std::string_view where) {
-    require(bytes.size() >= 4, "cloze.text.5", "{}: wanted at least 4 bytes of charsmap, found {}", where, bytes.size());
+    require(bytes.size() >= 4, "cloze.text.5", "{}: wanted at least 4 bytes of charsmap, found {}", where,
+            bytes.size());
     const std::size_t trie = word(bytes, 0);
     require(trie % 4 == 0 && trie <= bytes.size() - 4, "cloze.text.5",
             "{}: charsmap of {} bytes claims a trie of {} bytes", where, bytes.size(), trie);

@@ -66,7 +66,7 @@ inline std::string to_valid_utf8(std::string_view bytes) {
 
 inline void apply(const WordPieceDecoder& step, std::vector<std::string>& tokens) {
   static constexpr std::pair<std::string_view, std::string_view> spaces[] = {
-      {" .", "."},   {" ?", "?"},     {" !", "!"},           {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     std::string& token = tokens[i];

@@ -42,9 +42,8 @@ inline std::vector<FormPoint> decompose(const std::u32string& points, bool compa
       continue;
     }
     const auto end = std::find_if(at, parts.end(), [](const FormPoint& part) { return part.combining_class == 0; });
-    std::stable_sort(at, end, [](const FormPoint& a, const FormPoint& b) {
-      return a.combining_class < b.combining_class;
-    });
+    std::stable_sort(at, end,
+                     [](const FormPoint& a, const FormPoint& b) { return a.combining_class < b.combining_class; });
     at = end;
   }
   return parts;

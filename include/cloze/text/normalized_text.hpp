@@ -14,15 +14,16 @@
 namespace cloze::detail::text {
 
 /// One code point of a rewritten text. `change` follows Hugging Face: 0 replaces the next old code point, 1 is inserted
-/// after what precedes it, -n replaces the next old one and swallows the n after it; `skip` old ones vanish before that.
+/// after what precedes it, -n replaces the next old one and swallows the n after it; `skip` old ones vanish before
+/// that.
 struct Rewrite {
   char32_t point;
   int change = 0;
   std::size_t skip = 0;
 };
 
-/// Code points and, where `tracked`, their spans in the original text. Offsets must equal Hugging Face's, which keeps for
-/// each new code point the span of one old one; so every normalizer edits through this type only.
+/// Code points and, where `tracked`, their spans in the original text. Offsets must equal Hugging Face's, which keeps
+/// for each new code point the span of one old one; so every normalizer edits through this type only.
 class NormalizedText {
  public:
   NormalizedText() = default;

@@ -111,7 +111,8 @@ inline void apply(NormalizedText& text, const Prepend& prepend) {
 inline void apply(NormalizedText& text, const Replace& replace) {
   const std::u32string& points = text.points();
   const auto match = [&](std::size_t at) -> std::size_t {
-    if (!replace.space_run) return points.compare(at, replace.pattern.size(), replace.pattern) == 0 ? replace.pattern.size() : 0;
+    if (!replace.space_run)
+      return points.compare(at, replace.pattern.size(), replace.pattern) == 0 ? replace.pattern.size() : 0;
     std::size_t end = at;
     while (end < points.size() && points[end] == U' ') ++end;
     return end - at >= 2 ? end - at : 0;

@@ -1,4 +1,5 @@
-// Pre-tokenizers: a normalised text is cut into words, no token ever crossing a cut. A list of steps as in tokenizer.json.
+// Pre-tokenizers: a normalised text is cut into words, no token ever crossing a cut. A list of steps as in
+// tokenizer.json.
 #pragma once
 
 #include <cstddef>
@@ -84,8 +85,8 @@ inline std::size_t contraction(const std::u32string& points, std::size_t at, std
   if (first == U's' || first == U't' || first == U'm' || first == U'd') return 2;
   if (end - at < 3) return 0;
   const char32_t second = points[at + 2];
-  const bool found = (first == U'r' && second == U'e') || (first == U'v' && second == U'e') ||
-                     (first == U'l' && second == U'l');
+  const bool found =
+      (first == U'r' && second == U'e') || (first == U'v' && second == U'e') || (first == U'l' && second == U'l');
   return found ? 3 : 0;
 }
 
@@ -145,15 +146,17 @@ inline void apply(const WhitespacePreTokenizer&, NormalizedText& text, bool, std
 inline void apply(const WhitespaceSplit&, NormalizedText& text, bool, std::vector<Piece>& pieces,
                   std::vector<Piece>& out) {
   for (const Piece& piece : pieces)
-    cut(text.points(), piece, CutBehavior::removed, is_space,
-        [&](std::size_t begin, std::size_t end) { out.push_back({begin, end}); });
+    cut(text.points(), piece, CutBehavior::removed, is_space, [&](std::size_t begin, std::size_t end) {
+      out.push_back({begin, end});
+    });
 }
 
 inline void apply(const Punctuation& step, NormalizedText& text, bool, std::vector<Piece>& pieces,
                   std::vector<Piece>& out) {
   for (const Piece& piece : pieces)
-    cut(text.points(), piece, step.behavior, is_punctuation,
-        [&](std::size_t begin, std::size_t end) { out.push_back({begin, end}); });
+    cut(text.points(), piece, step.behavior, is_punctuation, [&](std::size_t begin, std::size_t end) {
+      out.push_back({begin, end});
+    });
 }
 
 /// Puts `prefix` before every piece for which wants(piece) is true, and moves the pieces to their new places.
@@ -200,8 +203,11 @@ inline void apply(const Metaspace& step, NormalizedText& text, bool starts_text,
       out.push_back(piece);
       continue;
     }
-    cut(text.points(), piece, CutBehavior::merged_with_next, [&](char32_t point) { return point == step.replacement; },
-        [&](std::size_t begin, std::size_t end) { out.push_back({begin, end}); });
+    cut(
+        text.points(), piece, CutBehavior::merged_with_next, [&](char32_t point) { return point == step.replacement; },
+        [&](std::size_t begin, std::size_t end) {
+          out.push_back({begin, end});
+        });
   }
 }
 
@@ -211,8 +217,7 @@ class PreTokenizer {
   void add(PreTokenizerStep step) { steps_.push_back(std::move(step)); }
 
   /// Cuts `pieces` of `text`; `starts_text` tells whether it is the start of what the user gave; `spare` is scratch.
-  void operator()(NormalizedText& text, bool starts_text, std::vector<Piece>& pieces,
-                  std::vector<Piece>& spare) const {
+  void operator()(NormalizedText& text, bool starts_text, std::vector<Piece>& pieces, std::vector<Piece>& spare) const {
     for (const PreTokenizerStep& step : steps_) {
       spare.clear();
       std::visit([&](const auto& s) { apply(s, text, starts_text, pieces, spare); }, step);
@@ -234,8 +239,12 @@ class PreTokenizer {
   static std::string describe(const BertPreTokenizer&) { return "bert"; }
   static std::string describe(const WhitespacePreTokenizer&) { return "whitespace"; }
   static std::string describe(const WhitespaceSplit&) { return "whitespace_split"; }
-  static std::string describe(const ByteLevel& s) { return fmt::format("bytes {} {}", s.add_prefix_space, s.use_regex); }
-  static std::string describe(const Punctuation& s) { return fmt::format("punctuation {}", static_cast<int>(s.behavior)); }
+  static std::string describe(const ByteLevel& s) {
+    return fmt::format("bytes {} {}", s.add_prefix_space, s.use_regex);
+  }
+  static std::string describe(const Punctuation& s) {
+    return fmt::format("punctuation {}", static_cast<int>(s.behavior));
+  }
   static std::string describe(const Metaspace& s) {
     return fmt::format("metaspace {} {} {}", static_cast<std::uint32_t>(s.replacement), static_cast<int>(s.prefix),
                        s.split);

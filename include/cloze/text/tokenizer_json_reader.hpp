@@ -64,15 +64,21 @@ struct RawTokenizer {
 /// nlohmann's events of one file, into a RawTokenizer.
 class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
-  TokenizerJsonEvents(RawTokenizer& out, std::string_view where) : out_(out), where_(where) {}
+  /// `bare`: the file is a vocab.json, the object of a vocabulary and nothing around it.
+  TokenizerJsonEvents(RawTokenizer& out, std::string_view where, bool bare) : out_(out), where_(where), bare_(bare) {}
 
-  bool null() override { return scalar("null", [] { return nlohmann::json(nullptr); }); }
-  bool boolean(bool value) override { return scalar("a boolean", [&] { return nlohmann::json(value); }); }
+  bool null() override {
+    return scalar("null", [] { return nlohmann::json(nullptr); });
+  }
+  bool boolean(bool value) override {
+    return scalar("a boolean", [&] { return nlohmann::json(value); });
+  }
   bool number_integer(std::int64_t value) override { return integer(value); }
   bool number_unsigned(std::uint64_t value) override {
     // Beyond int64 no id is valid; the greatest int64 is refused in its place.
     const std::uint64_t greatest = INT64_MAX;
-    return part_ == Part::rest ? put(nlohmann::json(value)) : integer(static_cast<std::int64_t>(std::min(value, greatest)));
+    return part_ == Part::rest ? put(nlohmann::json(value))
+                               : integer(static_cast<std::int64_t>(std::min(value, greatest)));
   }
   bool number_float(double value, const std::string&) override {
     if (part_ == Part::pieces && depth_ == 2) return score(value);
@@ -80,8 +86,10 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
   }
   bool string(std::string& value) override {
     switch (part_) {
-      case Part::rest: return put(nlohmann::json(value));
-      case Part::tokens: wrong("an integer id", "a string");
+      case Part::rest:
+        return put(nlohmann::json(value));
+      case Part::tokens:
+        wrong("an integer id", "a string");
       case Part::pieces:
         if (depth_ != 2 || has_piece_) wrong("[piece, score]", "a string");
         piece_ = value;
@@ -103,7 +111,7 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
 
   bool start_object(std::size_t) override {
     if (part_ != Part::rest) wrong("another value", "an object");
-    if (at_model_key("vocab")) return enter(Part::tokens, out_.has_vocabulary);
+    if (at_model_key("vocab") || (bare_ && open_.empty())) return enter(Part::tokens, out_.has_vocabulary);
     return open(nlohmann::json::object());
   }
   bool end_object() override { return close(); }
@@ -218,6 +226,7 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
 
   RawTokenizer& out_;
   std::string_view where_;
+  bool bare_;
   std::vector<nlohmann::json*> open_;  // containers of `rest` that are not closed yet
   std::string key_;
   std::string section_;  // the key of the outermost object
@@ -229,12 +238,13 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
   std::vector<std::string> merge_;
 };
 
-/// Takes the text of a tokenizer.json apart. Errors: [cloze.json.1], [cloze.json.3], [cloze.text.2], [cloze.text.8],
-/// [cloze.text.11] a vocabulary or merges of another shape, a key given twice.
-inline RawTokenizer read_tokenizer_json(std::string_view text, std::string_view where) {
+/// Takes the text of a tokenizer.json (or, where `bare`, of a vocab.json) apart. Errors: [cloze.json.1],
+/// [cloze.json.3], [cloze.text.2], [cloze.text.8], [cloze.text.11] a vocabulary or merges of another shape, a key given
+/// twice.
+inline RawTokenizer read_tokenizer_json(std::string_view text, std::string_view where, bool bare = false) {
   RawTokenizer out;
   out.vocabulary.reserve(text.size() / 64, text.size() / 8);
-  TokenizerJsonEvents events(out, where);
+  TokenizerJsonEvents events(out, where, bare);
   nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &events);
   return out;
 }

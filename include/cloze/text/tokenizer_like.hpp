@@ -34,15 +34,14 @@ struct SpecialTokens {
 /// Turns text into token ids and back. Text is only text: encode adds no special token and recognises none.
 /// `word_prefix()` is what stands before a word inside a sentence and belongs to its token (" " or "").
 template <class T>
-concept TokenizerLike =
-    requires(const T& tokenizer, std::string_view text, std::span<const TokenId> ids, TokenId id) {
-      { tokenizer.encode(text) } -> std::convertible_to<std::vector<TokenId>>;
-      { tokenizer.decode(ids) } -> std::convertible_to<std::string>;
-      { tokenizer.vocab_size() } -> std::convertible_to<Index>;
-      { tokenizer.special() } -> std::convertible_to<const SpecialTokens&>;
-      { tokenizer.find(text) } -> std::convertible_to<std::optional<TokenId>>;
-      { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
-      { tokenizer.word_prefix() } -> std::convertible_to<std::string_view>;
-    };
+concept TokenizerLike = requires(const T& tokenizer, std::string_view text, std::span<const TokenId> ids, TokenId id) {
+  { tokenizer.encode(text) } -> std::convertible_to<std::vector<TokenId>>;
+  { tokenizer.decode(ids) } -> std::convertible_to<std::string>;
+  { tokenizer.vocab_size() } -> std::convertible_to<Index>;
+  { tokenizer.special() } -> std::convertible_to<const SpecialTokens&>;
+  { tokenizer.find(text) } -> std::convertible_to<std::optional<TokenId>>;
+  { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
+  { tokenizer.word_prefix() } -> std::convertible_to<std::string_view>;
+};
 
 }  // namespace cloze

@@ -1,4 +1,5 @@
-// Unicode as Hugging Face tokenizers sees it: UTF-8, the classes of code points, lower case, decomposition and composition.
+// Unicode as Hugging Face tokenizers sees it: UTF-8, the classes of code points, lower case, decomposition and
+// composition.
 #pragma once
 
 #include <algorithm>
@@ -174,10 +175,10 @@ inline bool is_cjk(char32_t point) {
 inline char32_t lower_case(char32_t point) {
   if (point < 0x80) return point - U'A' < 26 ? point + 32 : point;
   if (point >= unicode_tables::lower_case.front().first) {
-  for (const CaseRange& range : unicode_tables::lower_case) {
-    if (point >= range.first && point <= range.last)
-      return static_cast<char32_t>(static_cast<int>(point) + range.difference);
-  }
+    for (const CaseRange& range : unicode_tables::lower_case) {
+      if (point >= range.first && point <= range.last)
+        return static_cast<char32_t>(static_cast<int>(point) + range.difference);
+    }
   }
   return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(point)));
 }

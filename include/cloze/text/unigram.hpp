@@ -126,8 +126,8 @@ class Unigram {
     }
     const std::size_t start = out.size();
     for (std::size_t end = word.size(); end > 0; end = best[end].begin) {
-      const bool joins = best[end].id == unk_ && out.size() > start && out.back().id == TokenId{unk_} &&
-                         out.back().begin == end;
+      const bool joins =
+          best[end].id == unk_ && out.size() > start && out.back().id == TokenId{unk_} && out.back().begin == end;
       if (joins) {
         out.back().begin = best[end].begin;
       } else {
@@ -158,7 +158,8 @@ class Unigram {
       const auto has_byte = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)] >= 0; };
       const auto found = is_unknown(token) ? ids_.find(part) : std::nullopt;
       if (found) token.id = TokenId{*found};
-      if (!is_unknown(token) || !fallback_ || !std::all_of(part.begin(), part.end(), has_byte)) {
+      const bool spelled = fallback_ && !found && is_unknown(token) && std::all_of(part.begin(), part.end(), has_byte);
+      if (!spelled) {
         out.push_back(token);
         continue;
       }

@@ -1,4 +1,5 @@
-// A vocabulary: token ids to their spelling and back. One block of bytes and a flat hash table; nothing is allocated to look up.
+// A vocabulary: token ids to their spelling and back. One block of bytes and a flat hash table; nothing is allocated to
+// look up.
 #pragma once
 
 #include <algorithm>
@@ -124,8 +125,9 @@ class Vocabulary {
     require(id >= 0 && id < max_id, "cloze.text.2", "{}: token \"{}\" has id {}, wanted 0 to {}", where, token, id,
             max_id - 1);
     const auto at = static_cast<std::size_t>(id);
-    require(at >= by_id_.size() || by_id_[at] == none, "cloze.text.2", "{}: tokens \"{}\" and \"{}\" share id {}", where,
-            at < by_id_.size() && by_id_[at] != none ? table_.string(by_id_[at]) : std::string_view(), token, id);
+    require(at >= by_id_.size() || by_id_[at] == none, "cloze.text.2", "{}: tokens \"{}\" and \"{}\" share id {}",
+            where, at < by_id_.size() && by_id_[at] != none ? table_.string(by_id_[at]) : std::string_view(), token,
+            id);
     require(table_.add(token, static_cast<std::int32_t>(id)), "cloze.text.2", "{}: token \"{}\" is given twice", where,
             token);
     if (at >= by_id_.size()) by_id_.resize(at + 1, none);

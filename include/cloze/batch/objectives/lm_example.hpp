@@ -14,16 +14,16 @@ namespace cloze {
 
 /// One sequence of an encoder or decoder with its targets.
 struct LmExample {
-  Prompt prompt;                 // prompt.masks: the rows that predict, ascending
-  std::vector<TokenId> targets;  // [masks]
-  std::optional<LabelId> label;  // next sentence, sentence order
-  Index prefix = 0;              // tokens at the start that all see each other (prefix LM); 0: none
+  Prompt prompt = {};                 // prompt.masks: the rows that predict, ascending
+  std::vector<TokenId> targets = {};  // [masks]
+  std::optional<LabelId> label = {};  // next sentence, sentence order
+  Index prefix = 0;                   // tokens at the start that all see each other (prefix LM); 0: none
 };
 
 /// One pair of an encoder-decoder: what it reads and what it shall write.
 struct Seq2SeqExample {
-  std::vector<TokenId> inputs;   // [inputs]
-  std::vector<TokenId> targets;  // [targets]
+  std::vector<TokenId> inputs = {};   // [inputs]
+  std::vector<TokenId> targets = {};  // [targets]
 };
 
 /// Both sides of several pairs; sequence s of one belongs to sequence s of the other.

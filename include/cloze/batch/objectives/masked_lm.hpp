@@ -24,16 +24,16 @@ enum class MaskCount {
 };
 
 struct MaskedLmOptions {
-  TokenId mask{};                // what hides a token
-  Index vocab_size = 0;          // random replacements are drawn from it
-  std::vector<TokenId> special;  // never chosen, never drawn; the mask is always among them
-  double rate = 0.15;            // share of the other tokens that are predicted
-  double mask_share = 0.8;       // of the predicted tokens: replaced by the mask
-  double random_share = 0.1;     // replaced by a random token; what is left keeps its token
+  TokenId mask{};                     // what hides a token
+  Index vocab_size = 0;               // random replacements are drawn from it
+  std::vector<TokenId> special = {};  // never chosen, never drawn; the mask is always among them
+  double rate = 0.15;                 // share of the other tokens that are predicted
+  double mask_share = 0.8;            // of the predicted tokens: replaced by the mask
+  double random_share = 0.1;          // replaced by a random token; what is left keeps its token
   MaskCount count = MaskCount::bernoulli;
   Index max_predictions = 0;  // in one sequence; 0: no limit (BERT: 20 of 128)
-  std::vector<std::uint8_t>
-      starts_word;            // [vocab_size] whether a token begins a word: whole words; empty: single tokens
+  std::vector<std::uint8_t> starts_word =
+      {};                     // [vocab_size] whether a token begins a word: whole words; empty: single tokens
   bool draw_special = false;  // let random replacements be special tokens, as BERT's and Hugging Face's code does
 };
 

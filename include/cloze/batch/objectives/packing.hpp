@@ -21,14 +21,17 @@ struct FullSentencesOptions {
   bool cross_documents = true;  // false: a block ends with its document (DOC-SENTENCES)
 };
 
+/// Where a FullSentences stands between two sentences.
+struct FullSentencesPending {
+  std::vector<TokenId> tokens = {};  // of the open block, without cls and the last sep
+  bool document_ended = false;
+};
+
 /// RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2): cls, whole sentences in their order, sep. A sentence longer
 /// than a block is cut into blocks; no token is lost. State: `pending`, to be handed to the constructor to go on.
 class FullSentences {
  public:
-  struct Pending {
-    std::vector<TokenId> tokens;  // of the open block, without cls and the last sep
-    bool document_ended = false;
-  };
+  using Pending = FullSentencesPending;
 
   /// Errors: [cloze.packing.1] no room for a token between cls and sep, or pending tokens beyond the room.
   explicit FullSentences(FullSentencesOptions options, Pending pending = {})
@@ -96,10 +99,10 @@ class FullSentences {
 };
 
 struct FixedBlocksOptions {
-  Index length = 512;                   // of a block, with its special tokens
-  std::optional<TokenId> first;         // begins each block (cls, bos)
-  std::optional<TokenId> last;          // ends each block (sep)
-  std::optional<TokenId> document_end;  // stands behind each document (GPT: eos)
+  Index length = 512;                        // of a block, with its special tokens
+  std::optional<TokenId> first = {};         // begins each block (cls, bos)
+  std::optional<TokenId> last = {};          // ends each block (sep)
+  std::optional<TokenId> document_end = {};  // stands behind each document (GPT: eos)
 };
 
 /// All documents as one ribbon, cut every `length` tokens wherever that falls (GPT, T5). State: `pending`.

@@ -117,7 +117,7 @@ struct SpanCorruptionOptions {
   TokenId first_sentinel{};  // <extra_id_0>; the next ones have descending ids
   Index sentinels = 100;     // how many there are
   TokenId eos{};             // ends inputs and targets
-  SpanNoise noise;
+  SpanNoise noise = {};
 };
 
 /// Replaces spans by sentinels.

@@ -1,0 +1,50 @@
+// AdamW on Cpu: one sweep over weight, gradient and moments. It is bound by memory, so nothing is read twice.
+#pragma once
+
+#include <cloze/core/device.hpp>
+#include <cloze/core/parallel.hpp>
+#include <cloze/kernels/adamw_args.hpp>
+#include <cloze/kernels/cpu/simd.hpp>
+
+namespace cloze::kernels {
+
+namespace detail {
+
+/// `size` elements; a null gradient means zeros. Every fused multiply-add is written out, so that the compiler's choice
+/// cannot make the dense and the row-sparse update differ in a bit.
+template <class T>
+void adamw_run(const AdamWFactors<T>& f, Index size, T* weight, const T* grad, T* m, T* v) {
+  using B = xsimd::batch<T>;
+  const B keep(f.keep), one_beta1(f.one_beta1), beta2(f.beta2), one_beta2(f.one_beta2), step(-f.step_size), root(f.root),
+      eps(f.eps);
+  for_batches<T>(size, [&](Index, auto load, auto store) {
+    const B g = grad ? load(grad) : B(T(0));
+    const B m_old = load(m);
+    const B m_new = xsimd::fma(one_beta1, g - m_old, m_old);
+    const B v_new = xsimd::fma(load(v), beta2, (one_beta2 * g) * g);
+    store(m, m_new);
+    store(v, v_new);
+    store(weight, xsimd::fma(load(weight), keep, (step * m_new) / (xsimd::sqrt(v_new) / root + eps)));
+  });
+}
+
+}  // namespace detail
+
+template <class T>
+void adamw(Cpu, const AdamWArgs<T>& a) {
+  parallel_for(a.size, 16384, [&](Index begin, Index end) {
+    detail::adamw_run(a.factors, end - begin, a.weight + begin, a.grad + begin, a.m + begin, a.v + begin);
+  });
+}
+
+template <class T>
+void adamw_rows(Cpu, const AdamWRowsArgs<T>& a) {
+  parallel_for(a.count, rows_per_task(a.columns), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      detail::adamw_run(a.factors, a.columns, a.weight + a.rows[i] * a.columns,
+                        a.grad_rows[i] < 0 ? nullptr : a.grads + a.grad_rows[i] * a.columns, a.m + i * a.columns,
+                        a.v + i * a.columns);
+  });
+}
+
+}  // namespace cloze::kernels

@@ -1,0 +1,205 @@
+// Small matrices in panels, and their products: the inner loops of attention. Library GEMMs pay for packing and
+// for the call on such sizes; here both operands are packed once and reused.
+#pragma once
+
+#include <utility>
+
+#include <cloze/kernels/cpu/simd.hpp>
+
+namespace cloze::kernels {
+
+/// A matrix cut into panels two vectors wide, each stored row after row: row strides are compile-time constants, and one
+/// layout serves as either operand of a product, transposed or not. Columns past the end exist up to a whole panel.
+template <class T>
+struct Panels {
+  static constexpr Index lanes = static_cast<Index>(xsimd::batch<T>::size);
+  static constexpr Index width = 2 * lanes;
+
+  T* data;
+  Index rows;  // allocated: the distance between panels is rows · width
+
+  static constexpr Index padded(Index columns) { return (columns + width - 1) / width * width; }
+  /// Elements of [rows, columns].
+  static constexpr Index size(Index rows, Index columns) { return rows * padded(columns); }
+  /// Row r of panel p.
+  T* at(Index p, Index r) const { return data + (p * rows + r) * width; }
+};
+
+namespace detail {
+
+/// The even and odd halves of a perfect shuffle: {a0, b0, a1, b1, …}.
+template <class T>
+std::pair<xsimd::batch<T>, xsimd::batch<T>> interleave(xsimd::batch<T> a, xsimd::batch<T> b) {
+  using B = xsimd::batch<T>;
+  constexpr std::size_t n = B::size;
+#if defined(__GNUC__)
+  return [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return std::pair<B, B>(B(__builtin_shufflevector(a.data, b.data, (i / 2 + i % 2 * n)...)),
+                           B(__builtin_shufflevector(a.data, b.data, (n / 2 + i / 2 + i % 2 * n)...)));
+  }(std::make_index_sequence<n>());
+#else
+  alignas(64) T in[2][n], out[2 * n];
+  a.store_aligned(in[0]);
+  b.store_aligned(in[1]);
+  for (std::size_t i = 0; i < 2 * n; ++i) out[i] = in[i % 2][i / 2];
+  return {B::load_aligned(out), B::load_aligned(out + n)};
+#endif
+}
+
+/// `op` over all lanes, in every lane: a tree of fixed shape.
+template <class T, class Op>
+xsimd::batch<T> reduce_lanes(xsimd::batch<T> value, Op op) {
+  for (std::size_t n = xsimd::batch<T>::size; n > 1; n /= 2) {
+    const auto [low, high] = interleave(value, value);
+    value = op(low, high);
+  }
+  return value;
+}
+
+}  // namespace detail
+
+/// Packs a row-major matrix times a factor: out(first_row + r, c) = factor · from[r · stride + c], zeros up to a whole panel.
+template <class T>
+void pack_panels(const T* from, Index stride, Index rows, Index columns, T factor, const Panels<T>& out) {
+  using B = xsimd::batch<T>;
+  constexpr Index lanes = Panels<T>::lanes;
+  for (Index r = 0; r < rows; ++r) {
+    const T* row = from + r * stride;
+    for (Index c = 0; c < Panels<T>::padded(columns); c += lanes) {
+      const Index left = columns - c;
+      const B value = left >= lanes ? B::load_unaligned(row + c) : left > 0 ? load_partial(row + c, left) : B(T(0));
+      (value * B(factor)).store_aligned(out.at(c / Panels<T>::width, r) + c % Panels<T>::width);
+    }
+  }
+}
+
+/// Packs the transpose: out(c, r) = from[r · stride + c], zeros for r up to a whole panel.
+template <class T>
+void pack_transposed(const T* from, Index stride, Index rows, Index columns, const Panels<T>& out) {
+  using B = xsimd::batch<T>;
+  constexpr Index lanes = Panels<T>::lanes;
+  for (Index r = 0; r < Panels<T>::padded(rows); r += lanes) {
+    for (Index c = 0; c < columns; c += lanes) {
+      B block[lanes];
+      const Index count = std::min(lanes, columns - c);
+      for (Index i = 0; i < lanes; ++i) {
+        const T* row = from + (r + i) * stride + c;
+        block[i] = r + i >= rows ? B(T(0)) : count == lanes ? B::load_unaligned(row) : load_partial(row, count);
+      }
+      for (Index stage = 1; stage < lanes; stage *= 2) {  // each perfect shuffle turns the indices by one bit
+        B next[lanes];
+#pragma GCC unroll 16
+        for (Index i = 0; i < lanes / 2; ++i) {
+          const auto [low, high] = detail::interleave(block[i], block[i + lanes / 2]);
+          next[2 * i] = low;
+          next[2 * i + 1] = high;
+        }
+        std::copy_n(next, lanes, block);
+      }
+      for (Index i = 0; i < count; ++i)
+        block[i].store_aligned(out.at(r / Panels<T>::width, c + i) + r % Panels<T>::width);
+    }
+  }
+}
+
+namespace detail {
+
+/// C = A B or C += A B for R rows and V vectors of one panel of B and C, over k. A's rows lie in its panels (k runs along
+/// them), or where `Transposed` in one panel's columns (k runs down it). Sums are in order of k, whatever R and V are.
+template <int R, int V, bool Transposed, class T>
+void panel_tile(const T* a, Index a_panel, Index k, const T* b, T* c, bool add) {
+  using B = xsimd::batch<T>;
+  constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
+  B sum[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = B(T(0));
+  const auto step = [&](const T* a_at, Index a_stride, const T* b_at) __attribute__((always_inline)) {
+    B right[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) right[v] = B::load_aligned(b_at + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const B left(a_at[r * a_stride]);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = xsimd::fma(left, right[v], sum[r][v]);
+    }
+  };
+  if constexpr (Transposed) {
+    for (Index i = 0; i < k; ++i) step(a + i * width, 1, b + i * width);
+  } else {
+    for (Index i = 0; i < k; i += width, a += a_panel) {
+      const Index count = std::min(width, k - i);
+      for (Index j = 0; j < count; ++j) step(a + j, width, b + (i + j) * width);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      T* at = c + r * width + v * lanes;
+      if (add) sum[r][v] += B::load_aligned(at);
+      sum[r][v].store_aligned(at);
+    }
+}
+
+/// Rows of a tile: as many accumulators as the registers hold.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int panel_rows = 12;
+#else
+inline constexpr int panel_rows = 6;
+#endif
+
+template <int R, bool Transposed, class T>
+Index panel_rows_from(Index left, bool two, const T* a, Index a_panel, Index k, const T* b, T* c, bool add) {
+  if constexpr (R == 0) {
+    return 0;
+  } else {
+    if (left >= R) {
+      if (two) {
+        panel_tile<R, 2, Transposed>(a, a_panel, k, b, c, add);
+      } else {
+        panel_tile<R, 1, Transposed>(a, a_panel, k, b, c, add);
+      }
+      return R;
+    }
+    constexpr int smaller = R == 12 ? 8 : R == 6 ? 4 : R / 2;
+    return panel_rows_from<smaller, Transposed>(left, two, a, a_panel, k, b, c, add);
+  }
+}
+
+}  // namespace detail
+
+/// C = A B, or C += A B where `add`.   A [m, k], B [k, n]  ->  C [m, n], whole vectors of columns.
+/// Where `Transposed`, A is stored [k, m].
+template <bool Transposed, class T>
+void panel_product(Index m, Index n, Index k, const Panels<T>& a, const Panels<T>& b, const Panels<T>& c, bool add) {
+  constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
+  for (Index p = 0; p * width < n; ++p) {
+    const bool two = n - p * width > lanes;
+    for (Index r = 0; r < m;) {
+      const Index left = Transposed ? std::min(m - r, width - r % width) : m - r;
+      const T* from = Transposed ? a.at(r / width, 0) + r % width : a.at(0, r);
+      r += detail::panel_rows_from<detail::panel_rows, Transposed>(left, two, from, a.rows * width, k, b.at(p, 0),
+                                                                   c.at(p, r), add);
+    }
+  }
+}
+
+/// Unpacks: to[r · stride + c] = factor(r) · from(r, c), plus keep(r) · to[r · stride + c] where `add`.
+template <class T, class Factor, class Keep>
+void unpack_panels(const Panels<T>& from, Index rows, Index columns, T* to, Index stride, bool add, Factor factor,
+                   Keep keep) {
+  using B = xsimd::batch<T>;
+  for (Index r = 0; r < rows; ++r) {
+    const B scale(factor(r)), kept(keep(r));
+    T* row = to + r * stride;
+    for_batches<T>(columns, [&](Index c, auto load, auto store) {
+      const B value = B::load_aligned(from.at(c / Panels<T>::width, r) + c % Panels<T>::width);
+      store(row, add ? load(row) * kept + value * scale : value * scale);
+    });
+  }
+}
+
+}  // namespace cloze::kernels

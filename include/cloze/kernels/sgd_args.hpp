@@ -1,0 +1,42 @@
+// One SGD step on some parameter, whole or by rows.
+#pragma once
+
+#include <cloze/core/ids.hpp>
+
+namespace cloze::kernels {
+
+/// The factors of one step.
+template <class T>
+struct SgdFactors {
+  T lr;
+  T weight_decay;  // the classic one: added to the gradient
+  T momentum;
+  T fresh;  // what of a gradient enters the momentum: 1 - dampening, 1 on the first step
+  bool nesterov;
+};
+
+/// For every element: g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b (Nesterov:
+/// g + momentum b); then w -= lr g.
+template <class T>
+struct SgdArgs {
+  Index size;
+  T* weight;      // [size]
+  const T* grad;  // [size]
+  T* momentum;    // [size], or null where there is none
+  SgdFactors<T> factors;
+};
+
+/// The same for some rows of a table. Row rows[i] has slot i of the momentum, and row grad_rows[i] of `grads`, or zeros
+/// where that is -1.
+template <class T>
+struct SgdRowsArgs {
+  Index count, columns;
+  const Index* rows;       // [count] distinct
+  const Index* grad_rows;  // [count]
+  T* weight;               // [all rows, columns]
+  const T* grads;          // [touched now, columns]
+  T* momentum;             // [count, columns] or null
+  SgdFactors<T> factors;
+};
+
+}  // namespace cloze::kernels

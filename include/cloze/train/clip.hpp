@@ -1,0 +1,73 @@
+// The norm of all gradients, and clipping by it.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include <cloze/kernels/rescale.hpp>
+#include <cloze/nn/parameter.hpp>
+
+namespace cloze {
+
+/// What to do where the norm of the gradients is infinite or NaN.
+enum class NonFinite {
+  error,   // throw
+  report,  // leave the gradients as they are and return the norm, so that the caller can skip the step
+};
+
+namespace detail {
+
+/// The gradient's elements that may be other than zero.
+template <Scalar T, Device D>
+std::pair<T*, Index> gradient_elements(const Tensor<T, D>& tensor) {
+  if (!tensor.has_row_sparse_grad()) return {tensor.gradient().dense_data(), tensor.size()};
+  const auto touched = tensor.touched_rows();
+  return {touched.values, static_cast<Index>(touched.rows.size()) * (tensor.size() / tensor.dim(0))};
+}
+
+}  // namespace detail
+
+/// The Euclidean norm of all gradients as one vector, summed in double. 0 where there are none.
+template <Scalar T, Device D>
+double grad_norm(const ParameterList<T, D>& parameters) {
+  const Storage<double, D> sum(1);
+  double total = 0;
+  for (const auto& parameter : parameters) {
+    if (!parameter.tensor.has_grad()) continue;
+    const auto [data, size] = detail::gradient_elements(parameter.tensor);
+    kernels::square_sum(D{}, kernels::SquareSumArgs<T>{.size = size, .x = data, .y = sum.data()});
+    double part = 0;
+    copy_elements<D, Cpu>(sum.data(), &part, 1);
+    total += part;
+  }
+  return std::sqrt(total);
+}
+
+/// Scales all gradients down where their norm is above `max_norm`, by max_norm / (norm + 1e-6) as PyTorch does, and
+/// returns the norm before. Errors: [cloze.clip.1] a norm that is not finite (NonFinite::error), naming the first parameter
+/// to blame, [cloze.clip.2] max_norm not above 0.
+template <Scalar T, Device D>
+double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, NonFinite policy = NonFinite::error) {
+  require(max_norm > 0, "cloze.clip.2", "max_norm = {}: wanted a number above 0", max_norm);
+  const double norm = grad_norm(parameters);
+  if (!std::isfinite(norm)) {
+    if (policy == NonFinite::report) return norm;
+    for (const auto& parameter : parameters) {
+      ParameterList<T, D> one;
+      one.push_back(parameter);
+      require(std::isfinite(grad_norm(one)), "cloze.clip.1", "the gradient of \"{}\" has the norm {}: the step is lost",
+              parameter.name, grad_norm(one));
+    }
+    fail("cloze.clip.1", "the norm of all gradients is {}", norm);
+  }
+  const double factor = max_norm / (norm + 1e-6);
+  if (factor >= 1) return norm;
+  for (const auto& parameter : parameters) {
+    if (!parameter.tensor.has_grad()) continue;
+    const auto [data, size] = detail::gradient_elements(parameter.tensor);
+    kernels::rescale(D{}, kernels::RescaleArgs<T>{.size = size, .x = data, .factor = static_cast<T>(factor)});
+  }
+  return norm;
+}
+
+}  // namespace cloze

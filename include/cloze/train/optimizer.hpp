@@ -1,0 +1,161 @@
+// The Optimizer concept, and RuleOptimizer: drives any update rule over groups of parameters.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <cloze/nn/parameter.hpp>
+#include <cloze/train/checkpoint_parts.hpp>
+
+namespace cloze {
+
+/// What a training loop needs of an optimizer. Any class that has these works wherever AdamW does.
+template <class O>
+concept Optimizer = requires(O& optimizer, double lr) {
+  optimizer.step();
+  optimizer.zero_grad();
+  optimizer.set_lr(lr);
+};
+
+/// Parameters that share settings.
+template <Scalar T, Device D = Cpu>
+struct ParamGroup {
+  ParameterList<T, D> parameters;
+  double lr_scale = 1;                 // times the optimizer's learning rate
+  std::optional<double> weight_decay;  // instead of the optimizer's own; only where Parameter::decay is set, as always
+};
+
+/// The settings of one step for one parameter.
+struct UpdateSettings {
+  double lr;
+  double weight_decay;
+};
+
+/// A rule: its options (a struct with at least `lr` and `weight_decay`), the state that it keeps for one parameter, and one
+/// step. RuleOptimizer<Rule, T, D> makes an optimizer of it: see train/sgd.hpp for a short one.
+///   struct Rule {
+///     using Options = …;
+///     template <Scalar T, Device D> struct State { save(sink, key, shape) const; load(source, key, shape); };
+///     static void check(const Options&);           // throws where an option makes no sense
+///     template <Scalar T, Device D>
+///     static void update(const Options&, UpdateSettings, Tensor<T, D>& tensor, State<T, D>&);  // tensor has a gradient
+///   };
+template <class R, class T, class D>
+concept UpdateRule = requires(const typename R::Options& options, UpdateSettings settings, Tensor<T, D>& tensor,
+                              typename R::template State<T, D>& state, const typename R::template State<T, D>& kept,
+                              CheckpointSink& sink, const CheckpointSource& source) {
+  { options.lr } -> std::convertible_to<double>;
+  { options.weight_decay } -> std::convertible_to<double>;
+  R::check(options);
+  R::update(options, settings, tensor, state);
+  kept.save(sink, std::string(), tensor.shape());
+  { state.load(source, std::string(), tensor.shape()) } -> std::convertible_to<std::function<void()>>;
+};
+
+/// Holds parameters and the rule's state for each. A parameter without a gradient is left alone, as in PyTorch.
+template <class Rule, Scalar T, Device D>
+class RuleOptimizer {
+  static_assert(UpdateRule<Rule, T, D>, "the first argument must satisfy cloze::UpdateRule");
+
+ public:
+  using Options = typename Rule::Options;
+
+  RuleOptimizer(ParameterList<T, D> parameters, Options options)
+      : RuleOptimizer(std::vector<ParamGroup<T, D>>{{std::move(parameters), 1, std::nullopt}}, std::move(options)) {}
+
+  /// Errors: [cloze.optimizer.1] a tensor that is in the lists twice, [cloze.optimizer.2] an option out of range.
+  RuleOptimizer(std::vector<ParamGroup<T, D>> groups, Options options)
+      : groups_(std::move(groups)), options_(std::move(options)), lr_(options_.lr) {
+    check_rate(lr_, "lr");
+    check_rate(options_.weight_decay, "weight_decay");
+    Rule::check(options_);
+    std::set<const void*> seen;
+    for (const auto& group : groups_) {
+      check_rate(group.lr_scale, "lr_scale of a group");
+      check_rate(group.weight_decay.value_or(0), "weight_decay of a group");
+      for (const auto& parameter : group.parameters)
+        require(seen.insert(parameter.tensor.shared_body().get()).second, "cloze.optimizer.1",
+                "parameter \"{}\" is given to the optimizer twice: it would be updated twice a step", parameter.name);
+      states_.emplace_back(group.parameters.size());
+    }
+  }
+
+  /// Updates every parameter that has a gradient.
+  void step() {
+    const NoGrad no_grad;
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      auto& group = groups_[g];
+      for (std::size_t i = 0; i < group.parameters.size(); ++i) {
+        auto& parameter = group.parameters[i];
+        if (!parameter.tensor.requires_grad() || !parameter.tensor.has_grad()) continue;
+        const double decay = parameter.decay ? group.weight_decay.value_or(options_.weight_decay) : 0.0;
+        Rule::update(options_, UpdateSettings{lr_ * group.lr_scale, decay}, parameter.tensor, states_[g][i]);
+      }
+    }
+  }
+
+  void zero_grad() {
+    for (auto& group : groups_) group.parameters.zero_grad();
+  }
+
+  /// The learning rate from the next step on: `optimizer.set_lr(1e-5 * schedule(step))`.
+  /// Errors: [cloze.optimizer.2] negative or not finite.
+  void set_lr(double lr) {
+    check_rate(lr, "lr");
+    lr_ = lr;
+  }
+  double lr() const { return lr_; }
+  const Options& options() const { return options_; }
+  const std::vector<ParamGroup<T, D>>& groups() const { return groups_; }
+
+  // For checkpoints.
+  void save(CheckpointSink& sink) const {
+    sink.real("lr", lr_);
+    each([&](const std::string& key, const Parameter<T, D>& parameter, const State& state) {
+      sink.text(key + "/name", parameter.name);
+      state.save(sink, key, parameter.tensor.shape());
+    });
+  }
+  std::function<void()> load(const CheckpointSource& source) {
+    std::vector<std::function<void()>> commits;
+    const double lr = source.real("lr");
+    source.require_that(std::isfinite(lr) && lr >= 0, "lr", "wanted a learning rate", fmt::format("{}", lr));
+    each([&](const std::string& key, const Parameter<T, D>& parameter, const State& state) {
+      const std::string name = source.text(key + "/name");
+      source.require_that(name == parameter.name, key + "/name", "wanted the state of \"" + parameter.name + "\"", name);
+      commits.push_back(const_cast<State&>(state).load(source, key, parameter.tensor.shape()));
+    });
+    return [this, lr, commits = std::move(commits)] {
+      lr_ = lr;
+      for (const auto& commit : commits) commit();
+    };
+  }
+
+ private:
+  using State = typename Rule::template State<T, D>;
+
+  static void check_rate(double value, const char* name) {
+    require(std::isfinite(value) && value >= 0, "cloze.optimizer.2", "{} = {}: wanted a finite number that is not negative",
+            name, value);
+  }
+
+  template <class F>
+  void each(F&& f) const {
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i)
+        f(fmt::format("{}.{}", g, i), groups_[g].parameters[i], states_[g][i]);
+  }
+
+  std::vector<ParamGroup<T, D>> groups_;
+  Options options_;
+  double lr_;
+  std::vector<std::vector<State>> states_;
+};
+
+}  // namespace cloze
