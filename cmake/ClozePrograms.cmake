@@ -6,7 +6,8 @@ target_compile_options(cloze_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshado
 # GCC 12 takes the undefined operands in its own AVX-512 intrinsics, and some inlined std::string code, for mistakes.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(cloze_warnings INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized
-                                                  -Wno-stringop-overflow -Wno-restrict -Wno-array-bounds)
+                                                  -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict
+                                                  -Wno-array-bounds)
 endif()
 
 # Compiler cache where there is one. A precompiled header needs these to be cached at all.

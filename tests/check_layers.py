@@ -34,6 +34,7 @@ LIBRARIES = {
     r"xsimd/": ["kernels/cpu/"],
     r"utf8proc\.h": ["text/"],
     r"nlohmann/": ["core/json.hpp"],
+    r"lzma\.h": ["data/xz.hpp"],
     r"omp\.h": ["core/parallel.hpp"],
     r"fmt/(?!core\.h)": [],  # fmt/core.h is the cheap part and goes anywhere; the rest costs compile time
     r"(cuda|cub|cublas|cooperative_groups)": ["kernels/cuda/"],

@@ -129,6 +129,12 @@ TEMPLATE_TEST_CASE("attention has the gradients of its formula", "", Cpu, Refere
                                            .cu_seqlens_q = queries});
       };
       CLOZE_GRADCHECK(D, kv, Shape{6, 6}, Shape{8, 12});
+      const Lengths positions{2, 0, 1, 2, 0, 0};
+      const auto some = [&](const auto& in) {
+        return attention(in[0], in[1], in[2], {.heads = 2, .causal = causal, .dropout = {p, 5}, .cu_seqlens = keys,
+                                               .cu_seqlens_q = queries, .q_positions = positions});
+      };
+      CLOZE_GRADCHECK(D, some, Shape{6, 6}, Shape{8, 6}, Shape{8, 6});
     }
 }
 

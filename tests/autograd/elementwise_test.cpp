@@ -59,7 +59,8 @@ TEMPLATE_TEST_CASE("activations have the right values and gradients", "", Cpu, R
   for (const Activation kind : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
                                 Activation::silu, Activation::tanh}) {
     const auto f = [kind](const auto& in) { return activate(3 * in[0], kind); };
-    for (const Shape shape : {Shape{1}, Shape{3}, Shape{16}, Shape{17}, Shape{5, 13}, Shape{0}}) CLOZE_GRADCHECK(D, f, shape);
+    for (const Shape shape : {Shape{1}, Shape{3}, Shape{16}, Shape{17}, Shape{5, 13}, Shape{0}})
+      CLOZE_GRADCHECK(D, f, shape);
   }
   // Values by hand: x Φ(x), its tanh form, x σ(x), at 1 and -2.
   const auto x = Tensor<double, D>::from({1, -2}, {2});
@@ -75,7 +76,8 @@ TEMPLATE_TEST_CASE("activations have the right values and gradients", "", Cpu, R
 }
 
 TEST_CASE("activations stay finite far out and keep NaN") {
-  for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::silu, Activation::tanh}) {
+  for (const Activation kind :
+       {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::silu, Activation::tanh}) {
     auto x = Tensor<float>::from({-1e4f, 1e4f, -100, 100, std::numeric_limits<float>::quiet_NaN()}, {5});
     x.requires_grad(true);
     const auto y = activate(x, kind).to_vector();
@@ -108,10 +110,13 @@ TEST_CASE("elementwise operations give the same bits for any number of threads")
     auto y = add_rows(gelu(x) * x, row);
     auto weights = tensor<float, Cpu>({300, 301}, 3);
     auto total = Tensor<float>::scalar(0);
-    record_op("weigh", total, [y, weights](OutputView<float>) {
-      const auto target = grad_target(y);
-      std::ranges::copy(weights.to_vector(), target.data);
-    }, y);
+    record_op(
+        "weigh", total,
+        [y, weights](OutputView<float>) {
+          const auto target = grad_target(y);
+          std::ranges::copy(weights.to_vector(), target.data);
+        },
+        y);
     total.backward();
     set_num_threads(before);
     auto all = y.to_vector();

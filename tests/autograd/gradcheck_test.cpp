@@ -48,19 +48,18 @@ TEMPLATE_TEST_CASE("gradcheck catches wrong gradients", "", Cpu, Reference) {
     CHECK_FALSE(report.ok);
     CHECK(report.message.find("input 0, element") == 0);
   };
-  wrong(check<D>([](double x, double dy, Index) { return x * dy; }));                         // a lost factor
-  wrong(check<D>([](double x, double dy, Index) { return -2 * x * dy; }));                    // a wrong sign
-  wrong(check<D>([](double x, double dy, Index) { return 2.00001 * x * dy; }));               // slightly off
-  wrong(check<D>([](double x, double, Index) { return 2 * x; }));                             // dy ignored
-  wrong(check<D>([](double x, double dy, Index i) { return i == 14 ? 0 : 2 * x * dy; }));     // the last element missed
-  wrong(check<D>([](double, double, Index) { return 0.0; }));                                 // no gradient
-  wrong(check<D>([](double, double, Index) { return std::nan(""); }));                        // NaN
-  wrong(check<D>([](double x, double dy, Index) { return 2 * x * dy; }, /*overwrite=*/true)); // adds nothing up
+  wrong(check<D>([](double x, double dy, Index) { return x * dy; }));                      // a lost factor
+  wrong(check<D>([](double x, double dy, Index) { return -2 * x * dy; }));                 // a wrong sign
+  wrong(check<D>([](double x, double dy, Index) { return 2.00001 * x * dy; }));            // slightly off
+  wrong(check<D>([](double x, double, Index) { return 2 * x; }));                          // dy ignored
+  wrong(check<D>([](double x, double dy, Index i) { return i == 14 ? 0 : 2 * x * dy; }));  // the last element missed
+  wrong(check<D>([](double, double, Index) { return 0.0; }));                              // no gradient
+  wrong(check<D>([](double, double, Index) { return std::nan(""); }));                     // NaN
+  wrong(check<D>([](double x, double dy, Index) { return 2 * x * dy; }, /*overwrite=*/true));  // adds nothing up
 }
 
 TEST_CASE("gradcheck catches an operation that forgot to record itself") {
-  const auto report = gradcheck<Cpu>(
-      [](const auto& in) { return in[0].clone(); }, {tensor<double, Cpu>({3})});
+  const auto report = gradcheck<Cpu>([](const auto& in) { return in[0].clone(); }, {tensor<double, Cpu>({3})});
   CHECK_FALSE(report.ok);
 }
 

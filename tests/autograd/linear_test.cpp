@@ -1,5 +1,7 @@
 #include <cloze/autograd/linear.hpp>
 
+#include <limits>
+
 #include "support/gradcheck.hpp"
 
 using namespace cloze;
@@ -54,5 +56,8 @@ TEST_CASE("linear and matmul name themselves where shapes do not fit") {
   REQUIRE_ERROR(linear(x, w, Tensor<float>()), "cloze.linear.1");
   REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), b), "cloze.linear.1");
   REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = 3, .rows = 2}), "cloze.linear.1");
+  constexpr Index huge = std::numeric_limits<Index>::max();
+  REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = huge, .rows = huge}), "cloze.linear.1");
+  REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = -huge}), "cloze.linear.1");
   REQUIRE_ERROR(matmul(x, w), "cloze.matmul.1");
 }

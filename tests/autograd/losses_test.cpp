@@ -34,10 +34,11 @@ Tensor<T, D> loss_of(const nlohmann::json& entry, const Tensor<T, D>& x, const T
   if (op == "mse") return mse(x, target, reduction_named(reduction));
   if (op == "bce_with_logits") return bce_with_logits(x, target, reduction_named(reduction));
   if (op == "kl_div")
-    return kl_div(x, target, reduction == "batchmean" ? KlReduction::batchmean
-                             : reduction == "mean"    ? KlReduction::mean
-                             : reduction == "sum"     ? KlReduction::sum
-                                                      : KlReduction::none);
+    return kl_div(x, target,
+                  reduction == "batchmean" ? KlReduction::batchmean
+                  : reduction == "mean"    ? KlReduction::mean
+                  : reduction == "sum"     ? KlReduction::sum
+                                           : KlReduction::none);
   REQUIRE(op == "cross_entropy");
   const CrossEntropyOptions options{.ignore_index = entry.value("ignore_index", Index{-100}),
                                     .label_smoothing = entry["label_smoothing"],
@@ -50,11 +51,14 @@ Tensor<T, D> loss_of(const nlohmann::json& entry, const Tensor<T, D>& x, const T
 template <Scalar T, Device D>
 void backward_weighted(const Tensor<T, D>& loss) {
   auto total = Tensor<T, D>::scalar(0);
-  record_op("weigh", total, [loss](OutputView<T>) {
-    std::vector<T> weights(static_cast<std::size_t>(loss.size()));
-    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<T>(i + 1);
-    copy_elements<Cpu, D>(weights.data(), grad_target(loss).data, loss.size());
-  }, loss);
+  record_op(
+      "weigh", total,
+      [loss](OutputView<T>) {
+        std::vector<T> weights(static_cast<std::size_t>(loss.size()));
+        for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<T>(i + 1);
+        copy_elements<Cpu, D>(weights.data(), grad_target(loss).data, loss.size());
+      },
+      loss);
   total.backward();
 }
 
@@ -77,7 +81,8 @@ void check_golden(double tolerance) {
       const auto gradient = read_tensor<double, Reference>(entry[key]).to_vector();
       double worst = 0;
       for (std::size_t i = 0; i < gradient.size(); ++i)
-        worst = std::max(worst, std::abs(static_cast<double>(found[i]) - gradient[i]) / std::max(1.0, std::abs(gradient[i])));
+        worst = std::max(worst,
+                         std::abs(static_cast<double>(found[i]) - gradient[i]) / std::max(1.0, std::abs(gradient[i])));
       CHECK(worst < tolerance);
     };
     check_gradient(x.grad().to_vector(), "dx");
@@ -158,7 +163,8 @@ TEMPLATE_TEST_CASE("a loss of nothing is zero where it is a sum, and an error wh
   CHECK(kl_div(empty, empty, KlReduction::none).shape() == Shape{0, 3});
 }
 
-TEMPLATE_TEST_CASE("cross entropy of an impossible class is inf, of a row without any possible class too", "", Cpu, Reference) {
+TEMPLATE_TEST_CASE("cross entropy of an impossible class is inf, of a row without any possible class too", "", Cpu,
+                   Reference) {
   using D = TestType;
   for (const double smoothing : {0.0, 0.1}) {
     auto logits = Tensor<double, D>::from({0, -inf, 0, -inf, -inf, -inf, 1, 2, 3}, {3, 3});

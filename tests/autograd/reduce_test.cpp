@@ -62,8 +62,8 @@ TEST_CASE("the sum of a million floats is right to the last digits") {
   CHECK(sum_columns(rows).item() == Approx(static_cast<double>(wanted)).epsilon(2e-6));
 }
 
-TEMPLATE_TEST_CASE("segment_mean averages each sequence's rows and gives zeros for an empty one, with gradients", "", Cpu,
-                   Reference) {
+TEMPLATE_TEST_CASE("segment_mean averages each sequence's rows and gives zeros for an empty one, with gradients", "",
+                   Cpu, Reference) {
   using D = TestType;
   const std::vector<Index> bounds{0, 0, 2, 2, 5, 6, 6};
   const auto f = [&](const auto& in) { return segment_mean(in[0], bounds); };
@@ -102,7 +102,8 @@ TEMPLATE_TEST_CASE("reduce_columns of known numbers", "", Cpu, Reference) {
   const auto w = Tensor<double, D>::from({1, 3, 0.5}, {3});
   const std::vector<Index> bounds{0, 2, 3};
   const auto check = [&](ColumnReduce kind, std::vector<double> plain, std::vector<double> weighted) {
-    const auto found = reduce_columns(x, bounds, kind).to_vector(), heavy = reduce_columns(x, bounds, kind, w).to_vector();
+    const auto found = reduce_columns(x, bounds, kind).to_vector(),
+               heavy = reduce_columns(x, bounds, kind, w).to_vector();
     for (std::size_t i = 0; i < 4; ++i) {
       CHECK(found[i] == Approx(plain[i]).margin(1e-15));
       CHECK(heavy[i] == Approx(weighted[i]).margin(1e-15));
@@ -123,10 +124,13 @@ TEMPLATE_TEST_CASE("reduce_columns meets huge, impossible, left-out and broken s
     x.requires_grad(true), w.requires_grad(true);
     const auto y = reduce_columns(x, bounds, kind, w);
     auto total = Tensor<double, D>::scalar(0);
-    record_op("one", total, [y](OutputView<double>) {
-      const double g = 1;
-      copy_elements<Cpu, D>(&g, grad_target(y).data, 1);
-    }, y);
+    record_op(
+        "one", total,
+        [y](OutputView<double>) {
+          const double g = 1;
+          copy_elements<Cpu, D>(&g, grad_target(y).data, 1);
+        },
+        y);
     total.backward();
     return std::array{y.item(), x.grad().to_vector()[0], x.grad().to_vector()[1]};
   };
@@ -172,7 +176,8 @@ TEST_CASE("reductions give the same bits for any number of threads") {
     const auto keep = [&](const Tensor<float>& y) {
       const auto total = mean(y);
       total.backward();
-      for (const auto& v : {y.to_vector(), total.to_vector(), x.grad().to_vector()}) all.insert(all.end(), v.begin(), v.end());
+      for (const auto& v : {y.to_vector(), total.to_vector(), x.grad().to_vector()})
+        all.insert(all.end(), v.begin(), v.end());
     };
     const std::vector<Index> rows{0, 10, 500, 1001}, columns{0, 3, 100, 203};
     keep(x);
@@ -188,7 +193,8 @@ TEST_CASE("reductions give the same bits for any number of threads") {
   const auto one = run(1), two = run(2);
   REQUIRE(one.size() == two.size());
   bool same = true;  // logsumexp of negative weights may be NaN, which differs from itself
-  for (std::size_t i = 0; i < one.size(); ++i) same = same && (one[i] == two[i] || (std::isnan(one[i]) && std::isnan(two[i])));
+  for (std::size_t i = 0; i < one.size(); ++i)
+    same = same && (one[i] == two[i] || (std::isnan(one[i]) && std::isnan(two[i])));
   CHECK(same);
 }
 

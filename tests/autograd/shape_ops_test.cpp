@@ -23,7 +23,9 @@ TEMPLATE_TEST_CASE("reshape and slice_rows share memory and pass gradients throu
   for (const Shape shape : {Shape{1, 1}, Shape{3, 16}, Shape{5, 13}, Shape{4, 3, 2}, Shape{0, 3}, Shape{3, 0}}) {
     const auto flat = [&](const auto& in) { return reshape(in[0], {in[0].size()}); };
     const auto all = [&](const auto& in) { return slice_rows(in[0], 0, in[0].dim(0)); };
-    const auto last = [&](const auto& in) { return slice_rows(in[0], in[0].dim(0) > 0 ? in[0].dim(0) - 1 : 0, in[0].dim(0) > 0); };
+    const auto last = [&](const auto& in) {
+      return slice_rows(in[0], in[0].dim(0) > 0 ? in[0].dim(0) - 1 : 0, in[0].dim(0) > 0);
+    };
     const auto none = [&](const auto& in) { return slice_rows(in[0], in[0].dim(0), 0); };
     CLOZE_GRADCHECK(D, flat, shape);
     CLOZE_GRADCHECK(D, all, shape);
@@ -80,7 +82,8 @@ TEMPLATE_TEST_CASE("concat_rows and concat_columns join tensors, with gradients"
 TEMPLATE_TEST_CASE("transpose swaps rows and columns, with gradients", "", Cpu, Reference) {
   using D = TestType;
   const auto f = [](const auto& in) { return transpose(in[0]); };
-  for (const Shape shape : {Shape{1, 1}, Shape{1, 3}, Shape{3, 1}, Shape{16, 17}, Shape{33, 5}, Shape{0, 3}, Shape{3, 0}})
+  for (const Shape shape :
+       {Shape{1, 1}, Shape{1, 3}, Shape{3, 1}, Shape{16, 17}, Shape{33, 5}, Shape{0, 3}, Shape{3, 0}})
     CLOZE_GRADCHECK(D, f, shape);
   const auto x = tensor<float, D>({65, 70});
   const auto values = x.to_vector(), turned = transpose(x).to_vector();

@@ -21,9 +21,9 @@ std::vector<T> gradient_of(const Tensor<T, D>& x, F f) {
   const auto y = f(leaf);
   const auto weights = tensor<T, D>(y.shape(), 9);
   auto total = Tensor<T, D>::scalar(0);
-  record_op("weigh", total, [y, weights](OutputView<T>) {
-    copy_elements<D, D>(weights.data(), grad_target(y).data, y.size());
-  }, y);
+  record_op(
+      "weigh", total,
+      [y, weights](OutputView<T>) { copy_elements<D, D>(weights.data(), grad_target(y).data, y.size()); }, y);
   total.backward();
   return leaf.grad().to_vector();
 }
@@ -34,8 +34,8 @@ TEMPLATE_TEST_CASE("softmax, log_softmax and logsumexp have the right gradients"
   const auto f = [](const auto& in) { return softmax(in[0]); };
   const auto g = [](const auto& in) { return log_softmax(in[0]); };
   const auto h = [](const auto& in) { return logsumexp(in[0]); };
-  for (const Shape shape : {Shape{1}, Shape{3}, Shape{2, 16}, Shape{3, 17}, Shape{2, 65}, Shape{2, 3, 5}, Shape{0, 4},
-                            Shape{3, 0}}) {
+  for (const Shape shape :
+       {Shape{1}, Shape{3}, Shape{2, 16}, Shape{3, 17}, Shape{2, 65}, Shape{2, 3, 5}, Shape{0, 4}, Shape{3, 0}}) {
     CLOZE_GRADCHECK(D, f, shape);
     CLOZE_GRADCHECK(D, g, shape);
     CLOZE_GRADCHECK(D, h, shape);
@@ -63,8 +63,8 @@ TEMPLATE_TEST_CASE("huge logits neither overflow nor lose the loss of a certain 
   CHECK(log_softmax(x).to_vector()[0] == 0);
 }
 
-TEMPLATE_TEST_CASE("a row without a possible outcome has softmax zero, log_softmax and logsumexp -inf, gradient zero", "",
-                   Cpu, Reference) {
+TEMPLATE_TEST_CASE("a row without a possible outcome has softmax zero, log_softmax and logsumexp -inf, gradient zero",
+                   "", Cpu, Reference) {
   using D = TestType;
   for (const Index n : {1, 3, 16, 17}) {
     std::vector<double> values(static_cast<std::size_t>(2 * n), -inf);

@@ -49,8 +49,17 @@ std::vector<double> positive_values(int exponent_bits, int fraction_bits) {
 template <class Half, class Check>
 void for_interesting_numbers(int exponent_bits, int fraction_bits, Check check) {
   const auto values = positive_values(exponent_bits, fraction_bits);
-  std::vector<double> numbers{0.0, 1e-320, 1e-46, 1e300, HUGE_VAL, std::numeric_limits<float>::max(),
-                              std::numeric_limits<float>::denorm_min(), 65504.0, 65519.99, 65520.0, 65536.0};
+  std::vector<double> numbers{0.0,
+                              1e-320,
+                              1e-46,
+                              1e300,
+                              HUGE_VAL,
+                              std::numeric_limits<float>::max(),
+                              std::numeric_limits<float>::denorm_min(),
+                              65504.0,
+                              65519.99,
+                              65520.0,
+                              65536.0};
   for (std::size_t i = 0; i + 2 < values.size(); ++i) {  // each value, each midpoint, and just beside both
     const double middle = (values[i] + values[i + 1]) / 2;
     for (const double x : {values[i], middle})
@@ -60,7 +69,8 @@ void for_interesting_numbers(int exponent_bits, int fraction_bits, Check check) 
   }
   std::mt19937_64 random(7);
   for (int i = 0; i < 100000; ++i)
-    numbers.push_back(std::ldexp(1.0 + static_cast<double>(random() >> 12) * 0x1p-52, static_cast<int>(random() % 300) - 160));
+    numbers.push_back(
+        std::ldexp(1.0 + static_cast<double>(random() >> 12) * 0x1p-52, static_cast<int>(random() % 300) - 160));
   for (const double x : numbers)
     for (const double y : {x, -x}) check(y, nearest(y, values));
 }
@@ -111,8 +121,9 @@ TEST_CASE("rounding to bfloat16 is to nearest, ties to even, from float and stra
 
 TEST_CASE("dtype names and sizes are those of safetensors") {
   const std::vector<std::tuple<Dtype, std::string, Index>> table{
-      {Dtype::f64, "F64", 8}, {Dtype::f32, "F32", 4}, {Dtype::f16, "F16", 2}, {Dtype::bf16, "BF16", 2}, {Dtype::i64, "I64", 8},
-      {Dtype::i32, "I32", 4}, {Dtype::i8, "I8", 1},   {Dtype::u8, "U8", 1},   {Dtype::boolean, "BOOL", 1}};
+      {Dtype::f64, "F64", 8},   {Dtype::f32, "F32", 4}, {Dtype::f16, "F16", 2},
+      {Dtype::bf16, "BF16", 2}, {Dtype::i64, "I64", 8}, {Dtype::i32, "I32", 4},
+      {Dtype::i8, "I8", 1},     {Dtype::u8, "U8", 1},   {Dtype::boolean, "BOOL", 1}};
   for (const auto& [dtype, name, size] : table) {
     CHECK(dtype_name(dtype) == name);
     CHECK(dtype_from_name(name) == dtype);

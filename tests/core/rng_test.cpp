@@ -29,7 +29,8 @@ TEST_CASE("golden draws of Rng stay the same for ever") {
 TEST_CASE("a named stream differs from its parent and from every other name") {
   const Rng rng(13);
   std::set<std::uint64_t> firsts;
-  for (const char* name : {"a", "b", "dropout", "demos", "data", "init", "", "A"}) firsts.insert(rng.stream(name).next_u64());
+  for (const char* name : {"a", "b", "dropout", "demos", "data", "init", "", "A"})
+    firsts.insert(rng.stream(name).next_u64());
   Rng root(13);
   firsts.insert(root.next_u64());
   firsts.insert(rng.stream("a").stream("b").next_u64());
@@ -72,8 +73,8 @@ TEST_CASE("below stays in range and every value is as likely as the others") {
     for (const double count : counts) chi2 += (count - wanted) * (count - wanted) / wanted;
     CHECK(chi2 < static_cast<double>(n) + 5 * std::sqrt(2.0 * static_cast<double>(n)));
   }
-  for (const std::uint64_t n : {std::uint64_t{0xFFFFFFFFu}, std::uint64_t{1} << 32, (std::uint64_t{1} << 63) + 1,
-                                ~std::uint64_t{0}})
+  for (const std::uint64_t n :
+       {std::uint64_t{0xFFFFFFFFu}, std::uint64_t{1} << 32, (std::uint64_t{1} << 63) + 1, ~std::uint64_t{0}})
     for (int i = 0; i < 100; ++i) CHECK(rng.below(n) < n);
   REQUIRE_ERROR(rng.below(0), "cloze.rng.1");
 }

@@ -11,7 +11,9 @@ using namespace cloze;
 namespace {
 struct Files {
   test::TemporaryFolder folder;
-  std::vector<Example> tsv(std::string_view text, const Columns& columns) { return read_tsv(folder.write("t.tsv", text), columns); }
+  std::vector<Example> tsv(std::string_view text, const Columns& columns) {
+    return read_tsv(folder.write("t.tsv", text), columns);
+  }
 };
 }  // namespace
 
@@ -30,7 +32,8 @@ TEST_CASE("TSV columns are found by position, from the end, and by header name; 
 
 TEST_CASE("rows may be longer than the header when columns are given by position") {
   Files files;
-  const auto examples = files.tsv("a\tb\tl\n1\t2\t3\t4\tx\n", {.text_a = 0, .text_b = 1, .label = -1, .labels = {"x"}, .header = true});
+  const auto examples =
+      files.tsv("a\tb\tl\n1\t2\t3\t4\tx\n", {.text_a = 0, .text_b = 1, .label = -1, .labels = {"x"}, .header = true});
   REQUIRE(examples.size() == 1);
   CHECK(examples[0].label == LabelId{0});
 }
@@ -72,7 +75,8 @@ TEST_CASE("header mistakes are errors") {
   REQUIRE_ERROR(files.tsv("a\tb\n", {.text_a = -2}), "cloze.data.5");
   REQUIRE_ERROR(files.tsv("a\tb\n", {.text_a = 0, .label = 1}), "cloze.data.5");
   // The first example must not be taken for a header.
-  REQUIRE_ERROR(files.tsv("a\t0\nb\t1\n", {.text_a = 0, .label = 1, .labels = {"0", "1"}, .header = true}), "cloze.data.5");
+  REQUIRE_ERROR(files.tsv("a\t0\nb\t1\n", {.text_a = 0, .label = 1, .labels = {"0", "1"}, .header = true}),
+                "cloze.data.5");
   REQUIRE_ERROR(files.tsv("a\t0.5\nb\t1\n", {.text_a = 0, .score = 1, .header = true}), "cloze.data.5");
 }
 
@@ -82,9 +86,16 @@ TEST_CASE("an empty file without header is an empty data set") {
 }
 
 TEST_CASE("JSON Lines are read by key; labels may be strings, integers or booleans") {
-  const Columns columns{.text_a = "text", .text_b = "b", .label = "y", .score = "s", .meta = {{"m", "extra"}}, .labels = {"false", "true", "3"}};
-  const auto examples = parse_jsonl("{\"text\":\"a\\u0000b\",\"b\":\"\",\"y\":true,\"s\":1,\"extra\":[1,2]}\r\n"
-                                    "{\"text\":\"t\",\"b\":\"u\",\"y\":3,\"s\":0.5,\"extra\":\"e\"}", columns, "x.jsonl");
+  const Columns columns{.text_a = "text",
+                        .text_b = "b",
+                        .label = "y",
+                        .score = "s",
+                        .meta = {{"m", "extra"}},
+                        .labels = {"false", "true", "3"}};
+  const auto examples = parse_jsonl(
+      "{\"text\":\"a\\u0000b\",\"b\":\"\",\"y\":true,\"s\":1,\"extra\":[1,2]}\r\n"
+      "{\"text\":\"t\",\"b\":\"u\",\"y\":3,\"s\":0.5,\"extra\":\"e\"}",
+      columns, "x.jsonl");
   REQUIRE(examples.size() == 2);
   CHECK(examples[0].text_a == std::string("a\0b", 3));
   CHECK(examples[0].text_b == "");
@@ -109,7 +120,8 @@ TEST_CASE("bad JSON Lines are errors that name the line") {
   REQUIRE_ERROR(parse_jsonl("{\"t\":\"\",\"y\":2}", label, "x"), "cloze.data.3");
   REQUIRE_ERROR(parse_jsonl("{\"t\":\"\",\"y\":2}", {.text_a = 0}, "x"), "cloze.data.5");
   REQUIRE_ERROR(parse_jsonl("", {.text_a = "t", .label = "y"}, "x"), "cloze.data.5");
-  REQUIRE_ERROR(parse_jsonl("{\"t\":\"\",\"s\":7}", {.text_a = "t", .score = "s", .bounds = Bounds{0, 5}}, "x"), "cloze.data.4");
+  REQUIRE_ERROR(parse_jsonl("{\"t\":\"\",\"s\":7}", {.text_a = "t", .score = "s", .bounds = Bounds{0, 5}}, "x"),
+                "cloze.data.4");
   try {
     parse_jsonl("{\"text\":\"a\"}\n{\"text\":", text, "f.jsonl");
     FAIL("no error");

@@ -37,7 +37,8 @@ TEST_CASE("a CSV row carries the line on which it begins") {
 }
 
 TEST_CASE("broken CSV quotes are errors that name the line") {
-  for (const char* bad : {"a,\"b", "a,\"b\nc,d\n", "a\"b,c", "\"a\"b,c", "\"a\" ,c", "\"", "a,b\"", "\"a\"\"", "\"a\"\rb"})
+  for (const char* bad :
+       {"a,\"b", "a,\"b\nc,d\n", "a\"b,c", "\"a\"b,c", "\"a\" ,c", "\"", "a,b\"", "\"a\"\"", "\"a\"\rb"})
     REQUIRE_ERROR(parse_csv(bad, "x.csv"), "cloze.data.6");
   try {
     parse_csv("ok,ok\nok,\"open\nmore\n", "x.csv");
@@ -64,8 +65,14 @@ TEST_CASE("csv_field writes what parse_csv reads back") {
 
 TEST_CASE("read_csv makes examples of named columns") {
   test::TemporaryFolder folder;
-  const auto file = folder.write("r.csv", "\xEF\xBB\xBFid,review,stars,score\r\n7,\"good, really\",2,4.5\r\n8,bad,1,-1e1\r\n");
-  const Columns columns{.text_a = "review", .label = "stars", .score = "score", .meta = {{"id", "id"}}, .labels = {"1", "2"}, .header = true};
+  const auto file =
+      folder.write("r.csv", "\xEF\xBB\xBFid,review,stars,score\r\n7,\"good, really\",2,4.5\r\n8,bad,1,-1e1\r\n");
+  const Columns columns{.text_a = "review",
+                        .label = "stars",
+                        .score = "score",
+                        .meta = {{"id", "id"}},
+                        .labels = {"1", "2"},
+                        .header = true};
   const auto examples = read_csv(file, columns);
   REQUIRE(examples.size() == 2);
   CHECK(examples[0].text_a == "good, really");

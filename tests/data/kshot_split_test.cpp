@@ -78,7 +78,8 @@ TEST_CASE("every seed starts from the file's order, unless LM-BFF's cumulative s
   // A header protects the list from the quirk, as in the script.
   const Task headed = tasks::sst2();
   const RawRows with_header = read_raw_rows(folder.write("headed.tsv", table(true, 10)), headed);
-  CHECK(kshot_splits(with_header, headed, seeds, {.k = 2}, {.cumulative_headerless_shuffle = true})[1].train == fresh[1].train);
+  CHECK(kshot_splits(with_header, headed, seeds, {.k = 2}, {.cumulative_headerless_shuffle = true})[1].train ==
+        fresh[1].train);
 }
 
 TEST_CASE("scores are split at the middle of their bounds") {
@@ -95,7 +96,8 @@ TEST_CASE("a split that is written is read back by read_kshot") {
   test::TemporaryFolder folder;
   const Task task = tasks::mr();
   std::string text;
-  for (int i = 0; i < 8; ++i) text += std::to_string(i % 2) + ",\"row \"\"" + std::to_string(i) + "\"\", with comma\"\r\n";
+  for (int i = 0; i < 8; ++i)
+    text += std::to_string(i % 2) + ",\"row \"\"" + std::to_string(i) + "\"\", with comma\"\r\n";
   const RawRows raw = read_raw_rows(folder.write("train.csv", text), task);
   const KShotSplit split = kshot_split(raw, task, 13, {.k = 2});
   write_kshot(folder.path() / "mr/2-13", split, raw, task);

@@ -27,7 +27,8 @@ const std::map<std::string, std::map<std::string, std::vector<Index>>> wanted_co
     {"RTE", {{"test", {146, 131}}}},
     {"STS-B", {{"test", {743, 757}}}},
     {"SNLI", {{"test", {3278, 3329, 3235}}, {"test_snli_official_test", {3237, 3368, 3219}}}},
-    {"MNLI", {{"test_matched", {346, 401, 342}}, {"test_mismatched", {335, 345, 319}}, {"test_trainheldout", {668, 673, 659}}}},
+    {"MNLI",
+     {{"test_matched", {346, 401, 342}}, {"test_mismatched", {335, 345, 319}}, {"test_trainheldout", {668, 673, 659}}}},
     {"QQP", {{"test", {1289, 711}}, {"test_official_dev100", {70, 30}}}}};
 
 std::vector<Index> count(const std::vector<Example>& examples, const Task& task) {
@@ -50,7 +51,8 @@ TEST_CASE("every shared k-shot folder has the published number of examples of ea
       CHECK(count(data.train, task) == sixteen);
       CHECK(count(data.dev, task) == sixteen);
       CHECK(data.more_tests.size() + 1 == files.size());
-      for (const auto& [stem, counts] : files) CHECK(count(stem == task.test ? data.test : data.more_tests.at(stem), task) == counts);
+      for (const auto& [stem, counts] : files)
+        CHECK(count(stem == task.test ? data.test : data.more_tests.at(stem), task) == counts);
       for (const Example& e : data.test) CHECK(e.text_b.has_value() == task.pair());
     }
 }

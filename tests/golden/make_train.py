@@ -51,6 +51,7 @@ def optim():
     groups = lambda ps: [{"params": ps[:1], "lr": 0.01, "weight_decay": 0.3}, {"params": ps[1:], "lr": 0.05, "weight_decay": 0.0}]
     scheduled = lambda ps: [{"params": ps[:1], "lr": 0.01, "base": 0.01}, {"params": ps[1:], "lr": 0.01, "base": 0.01}]
     return {
+        "start": [x for part in starts() for x in part.flatten().tolist()],
         "adamw_plain": run(lambda ps: adamw(ps, lr=0.01, weight_decay=0)),
         "adamw_decay": run(lambda ps: adamw(ps, lr=0.02, betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1)),
         "adamw_groups": run(lambda ps: adamw(groups(ps))),

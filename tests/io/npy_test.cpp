@@ -114,10 +114,20 @@ TEST_CASE("a broken or lying NPY header is an error that names it") {
   const Folder folder;
   const auto load = [&](const std::string& dictionary) { return load_npy<float>(folder.with(npy(dictionary, eight))); };
   for (const char* bad : {
-           "", "{", "{}", "}", "{'descr'}", "{'descr': }", "{'descr': '<f4}", "{'descr': '<f4', 'shape': (2,)}",
-           "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': 2}",
-           "{'descr': '<f4', 'fortran_order': False, 'shape': (2}", "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}",
-           "{'descr': '<f4', 'fortran_order': False, 'shape': (2 2)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}",
+           "",
+           "{",
+           "{}",
+           "}",
+           "{'descr'}",
+           "{'descr': }",
+           "{'descr': '<f4}",
+           "{'descr': '<f4', 'shape': (2,)}",
+           "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': 2}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (2 2)}",
+           "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}",
            "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
            "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} x",
            "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
@@ -133,7 +143,8 @@ TEST_CASE("a broken or lying NPY header is an error that names it") {
   REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }"), "cloze.npy.4");
   REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (), }"), "cloze.npy.4");
   REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"), "cloze.npy.4");
-  REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }"), "cloze.tensor.1");
+  REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }"),
+                "cloze.tensor.1");
   REQUIRE_ERROR(load("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,2), }"), "cloze.tensor.1");
   std::string other = npy(good, eight);
   other[6] = 4;

@@ -22,8 +22,12 @@ std::string file_of(const std::string& header, const std::string& data = "") {
   return text + header + data;
 }
 
-SafetensorsFile open_bytes(const std::string& text) { return SafetensorsFile::from_bytes(bytes_of(text), "test.safetensors"); }
-SafetensorsFile open_file(const std::string& header, const std::string& data = "") { return open_bytes(file_of(header, data)); }
+SafetensorsFile open_bytes(const std::string& text) {
+  return SafetensorsFile::from_bytes(bytes_of(text), "test.safetensors");
+}
+SafetensorsFile open_file(const std::string& header, const std::string& data = "") {
+  return open_bytes(file_of(header, data));
+}
 
 template <class T>
 std::string raw(std::initializer_list<T> values) {
@@ -58,7 +62,8 @@ TEST_CASE("16-bit and 8-bit tensors are converted, wherever their bytes lie") {
   const auto file = open_file(
       R"({"i":{"dtype":"I8","shape":[3],"data_offsets":[0,3]},"h":{"dtype":"F16","shape":[2],"data_offsets":[3,7]},)"
       R"("g":{"dtype":"BF16","shape":[2],"data_offsets":[7,11]},"y":{"dtype":"BOOL","shape":[2],"data_offsets":[11,13]}})",
-      raw<std::int8_t>({-128, 0, 127}) + raw<std::uint16_t>({0x3C00, 0x0001, 0x3F80, 0xC000}) + raw<std::uint8_t>({0, 1}));
+      raw<std::int8_t>({-128, 0, 127}) + raw<std::uint16_t>({0x3C00, 0x0001, 0x3F80, 0xC000}) +
+          raw<std::uint8_t>({0, 1}));
   CHECK(file.read<float>("h").to_vector() == std::vector<float>{1.0f, 0x1p-24f});
   CHECK(file.read<double>("h").to_vector() == std::vector<double>{1.0, 0x1p-24});
   CHECK(file.read<double>("g").to_vector() == std::vector<double>{1.0, -2.0});
@@ -121,17 +126,23 @@ TEST_CASE("a header that is not the JSON of one is refused") {
     REQUIRE_ERROR(open_file(header), "cloze.safetensors.2");
   REQUIRE_ERROR(open_file("{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}"), "cloze.json.3");
   for (const auto* entry :
-       {R"("a":1)", R"("a":{})", R"("a":{"dtype":"F32","shape":[1]})", R"("a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]})",
+       {R"("a":1)", R"("a":{})", R"("a":{"dtype":"F32","shape":[1]})",
+        R"("a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]})",
         R"("a":{"dtype":3,"shape":[1],"data_offsets":[0,4]})", R"("a":{"dtype":"F32","shape":1,"data_offsets":[0,4]})",
-        R"("a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]})", R"("a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]})",
+        R"("a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]})",
+        R"("a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]})",
         R"("a":{"dtype":"F32","shape":[1,1,1,1,1,1,1],"data_offsets":[0,4]})",
-        R"("a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]})", R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0]})",
-        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,-4]})", R"("a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]})",
-        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,3]})", R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]})",
-        R"("a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]})",   // 2^64 elements: 0 if it wrapped
+        R"("a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]})",
+        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0]})",
+        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,-4]})",
+        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]})",
+        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,3]})",
+        R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]})",
+        R"("a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]})",    // 2^64 elements: 0 if it
+                                                                                          // wrapped
         R"("a":{"dtype":"F32","shape":[2147483648,2147483648,4],"data_offsets":[0,0]})",  // 2^66 bytes
-        R"("a":{"dtype":"F32","shape":[18446744073709551615,0],"data_offsets":[0,0]})",
-        R"("__metadata__":3)", R"("__metadata__":{"a":3})"}) {
+        R"("a":{"dtype":"F32","shape":[18446744073709551615,0],"data_offsets":[0,0]})", R"("__metadata__":3)",
+        R"("__metadata__":{"a":3})"}) {
     INFO(entry);
     REQUIRE_ERROR(open_file("{" + std::string(entry) + "}", raw<float>({1})), "cloze.safetensors.4");
   }
@@ -139,8 +150,9 @@ TEST_CASE("a header that is not the JSON of one is refused") {
 
 TEST_CASE("tensors that overlap, leave gaps, reach beyond the file or are named twice are refused") {
   const auto with = [](std::string a, std::string b, std::size_t bytes) {
-    return open_file(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a + R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" +
-                         b + "}}", std::string(bytes, 'x'));
+    return open_file(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
+                         R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
+                     std::string(bytes, 'x'));
   };
   CHECK(with("[0,4]", "[4,8]", 8).names() == std::vector<std::string>{"a", "b"});
   CHECK(with("[4,8]", "[0,4]", 8).names() == std::vector<std::string>{"b", "a"});
@@ -151,9 +163,12 @@ TEST_CASE("tensors that overlap, leave gaps, reach beyond the file or are named 
   REQUIRE_ERROR(with("[0,4]", "[4,8]", 7), "cloze.safetensors.5");
   REQUIRE_ERROR(with("[0,4]", "[4,8]", 9), "cloze.safetensors.5");
   REQUIRE_ERROR(with("[0,4]", "[18446744073709551611,18446744073709551615]", 8), "cloze.safetensors.5");
-  REQUIRE_ERROR(open_file(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})"),
+  REQUIRE_ERROR(
+      open_file(
+          R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})"),
+      "cloze.safetensors.3");
+  REQUIRE_ERROR(open_file(R"({"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}})"),
                 "cloze.safetensors.3");
-  REQUIRE_ERROR(open_file(R"({"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}})"), "cloze.safetensors.3");
 }
 
 TEST_CASE("errors name the file, the tensor, what was wanted and what was found") {

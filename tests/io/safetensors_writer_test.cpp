@@ -74,7 +74,9 @@ TEST_CASE("what is written is read back, in every dtype") {
   CHECK(file.read<float>("scalar \"name\"\\").item() == 3);
   // Each tensor lies aligned in the file, as the header is padded and the widest come first.
   for (const auto& info : file.tensors())
-    CHECK(reinterpret_cast<std::uintptr_t>(file.raw(info.name).data()) % static_cast<std::uintptr_t>(dtype_size(info.dtype)) == 0);
+    CHECK(reinterpret_cast<std::uintptr_t>(file.raw(info.name).data()) %
+              static_cast<std::uintptr_t>(dtype_size(info.dtype)) ==
+          0);
 }
 
 TEST_CASE("an empty writer writes a valid file, and a large tensor passes through the conversion buffer whole") {

@@ -60,9 +60,10 @@ TEST_CASE("a folder without weights or with a broken index is refused") {
   };
   CHECK(with_index(R"({"weight_map":{"a":"shard.safetensors"}})").read<float>("a").item() == 1);
   REQUIRE_ERROR(with_index("{"), "cloze.json.1");
-  for (const auto* text : {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{"a":3}})", R"({"weight_map":{"a":""}})",
-                           R"({"weight_map":{"a":"../shard.safetensors"}})", R"({"weight_map":{"a":"/etc/passwd"}})",
-                           R"({"weight_map":{"a":".."}})", R"({"weight_map":{"b":"shard.safetensors"}})"}) {
+  for (const auto* text :
+       {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{"a":3}})", R"({"weight_map":{"a":""}})",
+        R"({"weight_map":{"a":"../shard.safetensors"}})", R"({"weight_map":{"a":"/etc/passwd"}})",
+        R"({"weight_map":{"a":".."}})", R"({"weight_map":{"b":"shard.safetensors"}})"}) {
     INFO(text);
     REQUIRE_ERROR(with_index(text), "cloze.weights.2");
   }

@@ -35,7 +35,8 @@ TEMPLATE_TEST_CASE("every sequence gives alone what it gives in a packed batch",
     prompt.segments.assign(batch.segments.begin() + begin, batch.segments.begin() + end);
     PackedBatch single;
     single.append(prompt);
-    const std::vector<double> wanted(together.begin() + begin * test::tiny_hidden, together.begin() + end * test::tiny_hidden);
+    const std::vector<double> wanted(together.begin() + begin * test::tiny_hidden,
+                                     together.begin() + end * test::tiny_hidden);
     CHECK(relative_error(model.encoder().forward(single).to_vector(), wanted) < 1e-13);
   }
 }
@@ -47,7 +48,8 @@ TEMPLATE_TEST_CASE("forward_rows gives the rows of forward, values and gradients
     const auto batch = tiny_batch({7, 1, 24, 4, 9}, 2);
     const std::vector<Index> rows{0, 6, 7, 8, 8, 20, 31, 44};
     Rng whole_rng(5, "dropout"), rows_rng(5, "dropout");
-    const auto whole = gather_rows(model.encoder().forward(batch, {training, &whole_rng}), std::span<const Index>(rows));
+    const auto whole =
+        gather_rows(model.encoder().forward(batch, {training, &whole_rng}), std::span<const Index>(rows));
     sum(mul(whole, whole)).backward();
     std::vector<std::vector<double>> wanted;
     for (auto& parameter : model.parameters()) {

@@ -59,8 +59,10 @@ TEST_CASE("demonstrations are drawn from the rng, never the query itself") {
   Rng a(5), b(5);
   const PackedBatch batch = collate(s.train, s.prompt, demos, s.verbalizer, s.tokenizer, a);
   for (std::size_t i = 0; i < s.train.size(); ++i) {
-    const Prompt wanted = render(s.prompt, s.train[i], demos.sample(s.train[i], b), s.tokenizer, s.verbalizer.label_words());
-    CHECK(std::vector<TokenId>(batch.ids.begin() + batch.cu_seqlens[i], batch.ids.begin() + batch.cu_seqlens[i + 1]) == wanted.ids);
+    const Prompt wanted =
+        render(s.prompt, s.train[i], demos.sample(s.train[i], b), s.tokenizer, s.verbalizer.label_words());
+    CHECK(std::vector<TokenId>(batch.ids.begin() + batch.cu_seqlens[i], batch.ids.begin() + batch.cu_seqlens[i + 1]) ==
+          wanted.ids);
   }
   CHECK(a.state() == b.state());
   CHECK(batch.mask_rows.size() == 4);
@@ -103,7 +105,8 @@ TEST_CASE("explain shows input, spans, what was cut, masks and label words") {
   CHECK(text.find("      5-5     0  {mask}                   <mask>\n") != std::string::npos);
   CHECK(text.find("    11-11     0  {label} of demo 0         great\n") != std::string::npos);
   CHECK(text.find("masks: 5\n") != std::string::npos);
-  CHECK(text.find(fmt::format("label words: 0 = \" terrible\" ({}), 1 = \" great\" ({})\n", value(s.verbalizer.words()[0]),
-                              value(s.verbalizer.words()[1]))) != std::string::npos);
-  CHECK(explain(Template("{soft:x*2}{mask}"), s.train[0], s.tokenizer, s.verbalizer).find("<soft 0> <soft 1>") != std::string::npos);
+  CHECK(text.find(fmt::format("label words: 0 = \" terrible\" ({}), 1 = \" great\" ({})\n",
+                              value(s.verbalizer.words()[0]), value(s.verbalizer.words()[1]))) != std::string::npos);
+  CHECK(explain(Template("{soft:x*2}{mask}"), s.train[0], s.tokenizer, s.verbalizer).find("<soft 0> <soft 1>") !=
+        std::string::npos);
 }

@@ -13,7 +13,8 @@ std::vector<Example> labelled(int labels, int each) {
   std::vector<Example> data;
   for (int i = 0; i < each; ++i)
     for (int label = 0; label < labels; ++label)
-      data.push_back({.text_a = "text " + std::to_string(i), .label = static_cast<LabelId>(label),
+      data.push_back({.text_a = "text " + std::to_string(i),
+                      .label = static_cast<LabelId>(label),
                       .source = "f:" + std::to_string(data.size() + 1)});
   return data;
 }
@@ -107,7 +108,8 @@ TEST_CASE("an example without a usable label is an error that names it") {
 
 TEST_CASE("scores are shown as the nearer pole") {
   std::vector<Example> data;
-  for (const float score : {0.f, 2.5f, 2.6f, 5.f}) data.push_back({.text_a = "t" + std::to_string(score), .score = score});
+  for (const float score : {0.f, 2.5f, 2.6f, 5.f})
+    data.push_back({.text_a = "t" + std::to_string(score), .score = score});
   const RandomDemos sampler(data, {.score_threshold = 2.5f});
   Rng rng(1);
   for (int i = 0; i < 20; ++i) {

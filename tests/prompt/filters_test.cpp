@@ -24,7 +24,9 @@ TEST_CASE("every filter does to a text what its name says") {
   CHECK(f(Filter::lower_first, "\xc3\x89t\xc3\xa9") == "\xc3\xa9t\xc3\xa9");
   CHECK(f(Filter::lower_first, "\xc4\xb0x") == "i\xcc\x87x");  // U+0130, as Python lowers it
   CHECK(f(Filter::upper_first, "the end") == "The end");
-  CHECK(f(Filter::upper_first, "\xc3\x9f" "a") == "SSa");
+  CHECK(f(Filter::upper_first,
+          "\xc3\x9f"
+          "a") == "SSa");
   CHECK(f(Filter::upper_first, "\xc3\xa9t\xc3\xa9") == "\xc3\x89t\xc3\xa9");
   CHECK(f(Filter::lower, "A B \xc3\x89") == "a b \xc3\xa9");
 }

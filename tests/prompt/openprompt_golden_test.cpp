@@ -16,10 +16,13 @@ TEST_CASE("OpenPrompt's manual templates give its own inputs, but for what it ge
   CLOZE_SHARED_OR_SKIP(golden, "data/golden");
   const nlohmann::json all = read_json(golden / "openprompt_templates.json");
   std::map<std::string, Tokenizer> tokenizers;
-  for (const char* name : {"roberta", "bert_uncased"}) tokenizers.emplace(name, Tokenizer::from_pretrained(golden / "tokens" / name));
+  for (const char* name : {"roberta", "bert_uncased"})
+    tokenizers.emplace(name, Tokenizer::from_pretrained(golden / "tokens" / name));
   std::vector<Example> examples;
   for (const auto& e : all.at("examples")) {
-    Example example{.text_a = e.at("text_a").get<std::string>(), .text_b = e.at("text_b").get<std::string>(), .source = "example " + e.at("guid").get<std::string>()};
+    Example example{.text_a = e.at("text_a").get<std::string>(),
+                    .text_b = e.at("text_b").get<std::string>(),
+                    .source = "example " + e.at("guid").get<std::string>()};
     for (const auto& [key, value] : e.at("meta").items())
       if (value.is_string()) example.meta[key] = value.get<std::string>();
     examples.push_back(example);
@@ -46,8 +49,9 @@ TEST_CASE("OpenPrompt's manual templates give its own inputs, but for what it ge
       const Tokenizer& tokenizer = tokenizers.at(input.at("tokenizer").get<std::string>());
       std::vector<Index> ids, masks;
       if (input.contains("error")) continue;
-      const Prompt found = render(*prompt, examples.at(index), {}, tokenizer, {},
-                                  {.max_length = input.at("max_seq_length").get<Index>(), .truncation = Truncation::tail});
+      const Prompt found =
+          render(*prompt, examples.at(index), {}, tokenizer, {},
+                 {.max_length = input.at("max_seq_length").get<Index>(), .truncation = Truncation::tail});
       for (const TokenId id : found.ids) ids.push_back(value(id));
       const auto& loss = input.at("loss_ids");
       for (std::size_t i = 0; i < loss.size(); ++i)

@@ -40,7 +40,8 @@ TEST_CASE("pieces are tokenised on their own, a span after a literal carries its
   CHECK(shown(it_was, {.text_a = "a fine film"}) == "[<s>][a][ fine][ film][ It][ was][<mask>][.][</s>]");
   CHECK(shown(Template("{text_a}? {mask}, {text_b|lower_first}"), {.text_a = "Why", .text_b = "So It"}) ==
         "[<s>][Why][?][<mask>][,][ so][ It][</s>]");
-  CHECK(shown(Template("{mask}: {text_a} {meta:k}!"), {.text_a = "x", .meta = {{"k", "v w"}}}) == "[<s>][<mask>][:][ x][ v][ w][!][</s>]");
+  CHECK(shown(Template("{mask}: {text_a} {meta:k}!"), {.text_a = "x", .meta = {{"k", "v w"}}}) ==
+        "[<s>][<mask>][:][ x][ v][ w][!][</s>]");
   CHECK(shown(Template("{mask} ({text_a}) {{b}}"), {.text_a = "x"}) == "[<s>][<mask>][ (][x][)][ {][b][}][</s>]");
 }
 
@@ -70,10 +71,14 @@ TEST_CASE("explicit special tokens replace the automatic ones, and absent ones a
 
 TEST_CASE("an example must have what the template shows") {
   REQUIRE_ERROR(render(Template("{text_b}{mask}"), {.text_a = "x"}, {}, toy(), {}), "cloze.prompt.1");
-  REQUIRE_ERROR(render(Template("{meta:k}{mask}"), {.text_a = "x", .meta = {{"l", ""}}}, {}, toy(), {}), "cloze.prompt.1");
+  REQUIRE_ERROR(render(Template("{meta:k}{mask}"), {.text_a = "x", .meta = {{"l", ""}}}, {}, toy(), {}),
+                "cloze.prompt.1");
   REQUIRE_ERROR(render(Template::lmbff("*sent_1**mask*"), {.text_a = "x"}, {}, toy(), {}), "cloze.prompt.1");
-  REQUIRE_ERROR(render(Template::lmbff("*sent_2**mask*"), {.text_a = "x", .text_b = "y"}, {}, toy(), {}), "cloze.prompt.1");
-  CHECK(message(Template("{text_b}{mask}"), {.text_a = "x", .source = "f.tsv:7"}).find("f.tsv:7: no text for {text_b}") != std::string::npos);
+  REQUIRE_ERROR(render(Template::lmbff("*sent_2**mask*"), {.text_a = "x", .text_b = "y"}, {}, toy(), {}),
+                "cloze.prompt.1");
+  CHECK(
+      message(Template("{text_b}{mask}"), {.text_a = "x", .source = "f.tsv:7"}).find("f.tsv:7: no text for {text_b}") !=
+      std::string::npos);
 }
 
 TEST_CASE("segments rise after the first sep, and only where they are asked for") {
@@ -83,7 +88,8 @@ TEST_CASE("segments rise after the first sep, and only where they are asked for"
   CHECK(render(Template::plain(true), pair, {}, toy(), {}).segments.empty());
   const Prompt cloze = render(Template("{text_a} {mask} {text_b}"), pair, {}, toy(), {}, {.segments = true});
   CHECK(cloze.segments == std::vector<std::int32_t>(6, 0));
-  const Prompt three = render(Template("{cls}{text_a}{sep}{mask}{sep}{text_b}{sep}"), pair, {}, toy(), {}, {.segments = true});
+  const Prompt three =
+      render(Template("{cls}{text_a}{sep}{mask}{sep}{text_b}{sep}"), pair, {}, toy(), {}, {.segments = true});
   CHECK(three.segments == std::vector<std::int32_t>{0, 0, 0, 1, 1, 1, 1, 1});
 }
 
@@ -94,9 +100,12 @@ TEST_CASE("limits and the budget cut texts only, and report it") {
   CHECK(shown(Template("{text_a|max:0} {mask}"), example) == "[<s>][<mask>][</s>]");
   const Template pair("{text_a} {mask} {text_b}");
   CHECK(shown(pair, example, {.max_length = 8}) == "[<s>][a][ b][ c][<mask>][ g][ h][</s>]");
-  CHECK(shown(pair, example, {.max_length = 8, .truncation = Truncation::tail}) == "[<s>][a][ b][ c][ d][ e][<mask>][</s>]");
-  CHECK(shown(pair, example, {.max_length = 8, .truncation = Truncation::head}) == "[<s>][ e][ f][<mask>][ g][ h][ i][</s>]");
-  CHECK(shown(Template("{text_a|keep} {mask} {text_b}"), example, {.max_length = 10}) == "[<s>][a][ b][ c][ d][ e][ f][<mask>][ g][</s>]");
+  CHECK(shown(pair, example, {.max_length = 8, .truncation = Truncation::tail}) ==
+        "[<s>][a][ b][ c][ d][ e][<mask>][</s>]");
+  CHECK(shown(pair, example, {.max_length = 8, .truncation = Truncation::head}) ==
+        "[<s>][ e][ f][<mask>][ g][ h][ i][</s>]");
+  CHECK(shown(Template("{text_a|keep} {mask} {text_b}"), example, {.max_length = 10}) ==
+        "[<s>][a][ b][ c][ d][ e][ f][<mask>][ g][</s>]");
   CHECK(shown(pair, example, {.max_length = 3}) == "[<s>][<mask>][</s>]");
   const Rendered report = render_spans(pair, example, {}, toy(), {}, {.max_length = 8});
   CHECK(report.prompt.tokens_cut == 4);
@@ -130,10 +139,13 @@ TEST_CASE("whatever the budget, masks, literals and special tokens survive or it
 }
 
 TEST_CASE("a budget that is too small names example, budget and part") {
-  const std::string text = message(Template("{text_a} a rather long literal here {mask}."), {.text_a = "x", .source = "f.tsv:3"}, {.max_length = 5});
-  CHECK(text.find("[cloze.prompt.2] f.tsv:3: the budget is 5 tokens, but what is never cut has 9; the largest part of it is "
-                  "\" a rather long literal here\" with 5") == 0);
-  CHECK(message(Template("{text_a|keep}{mask}"), {.text_a = "a b c d"}, {.max_length = 5}).find("{text_a} with 4") != std::string::npos);
+  const std::string text = message(Template("{text_a} a rather long literal here {mask}."),
+                                   {.text_a = "x", .source = "f.tsv:3"}, {.max_length = 5});
+  CHECK(text.find(
+            "[cloze.prompt.2] f.tsv:3: the budget is 5 tokens, but what is never cut has 9; the largest part of it is "
+            "\" a rather long literal here\" with 5") == 0);
+  CHECK(message(Template("{text_a|keep}{mask}"), {.text_a = "a b c d"}, {.max_length = 5}).find("{text_a} with 4") !=
+        std::string::npos);
   REQUIRE_ERROR(render(it_was, {.text_a = ""}, {}, toy(), {}, {.max_length = 0}), "cloze.prompt.2");
   REQUIRE_ERROR(render(it_was, {.text_a = ""}, {}, toy(), {}, {.max_length = -1}), "cloze.prompt.2");
 }
@@ -161,18 +173,23 @@ TEST_CASE("limits of demonstrations are their own") {
   const Example query{.text_a = "a b c d"}, demo{.text_a = "e f g h"};
   const std::vector<TokenId> words{toy().encode(" no").at(0)};
   const std::vector<Demonstration> demos{{&demo, LabelId{0}}};
-  CHECK(shown(render(Template("{text_a|max:3|demo_max:1} {mask}"), query, demos, toy(), words)) == "[<s>][a][ b][ c][<mask>][</s>][e][ no][</s>]");
-  CHECK(shown(render(Template("{text_a|max:3} {mask}"), query, demos, toy(), words)) == "[<s>][a][ b][ c][<mask>][</s>][e][ f][ g][ no][</s>]");
+  CHECK(shown(render(Template("{text_a|max:3|demo_max:1} {mask}"), query, demos, toy(), words)) ==
+        "[<s>][a][ b][ c][<mask>][</s>][e][ no][</s>]");
+  CHECK(shown(render(Template("{text_a|max:3} {mask}"), query, demos, toy(), words)) ==
+        "[<s>][a][ b][ c][<mask>][</s>][e][ f][ g][ no][</s>]");
   const LmbffOptions limits{.first_sent_limit = 3, .other_sent_limit = 2};
   const std::string wanted = "[<s>][a][ b][ c][<mask>][</s>][e][ f][ no][</s>]";
   CHECK(shown(render(Template::lmbff("*cls**sent_0**mask**sep+*", limits), query, demos, toy(), words)) == wanted);
-  CHECK(shown(render(Template::lmbff(lmbff_expand_demos("*cls**sent_0**mask**sep+*", 1), limits), query, demos, toy(), words)) == wanted);
+  CHECK(shown(render(Template::lmbff(lmbff_expand_demos("*cls**sent_0**mask**sep+*", 1), limits), query, demos, toy(),
+                     words)) == wanted);
 }
 
 TEST_CASE("demonstrations that do not fit the template or the labels are errors") {
   const Example query{.text_a = "q"}, demo{.text_a = "d"};
   const std::vector<TokenId> words{TokenId{50}};
-  const auto with = [&](const Template& prompt, std::vector<Demonstration> demos) { return render(prompt, query, demos, toy(), words); };
+  const auto with = [&](const Template& prompt, std::vector<Demonstration> demos) {
+    return render(prompt, query, demos, toy(), words);
+  };
   REQUIRE_ERROR(with(it_was, {{&demo, LabelId{1}}}), "cloze.prompt.4");
   REQUIRE_ERROR(with(it_was, {{&demo, LabelId{-1}}}), "cloze.prompt.4");
   REQUIRE_ERROR(with(it_was, {{nullptr, LabelId{0}}}), "cloze.prompt.4");
@@ -180,7 +197,8 @@ TEST_CASE("demonstrations that do not fit the template or the labels are errors"
   REQUIRE_ERROR(with(Template::lmbff("*mask**sent_1*_is*label_0*"), {}), "cloze.prompt.4");
   REQUIRE_ERROR(with(Template::lmbff("*mask**label_1*"), {}), "cloze.prompt.4");
   REQUIRE_ERROR(with(Template::lmbff("*mask**labelx_0*"), {}), "cloze.prompt.4");
-  CHECK(with(Template::lmbff("*mask**labelx_0*"), {{&demo, LabelId{0}}}).ids == std::vector<TokenId>{TokenId{4}, TokenId{50}});
+  CHECK(with(Template::lmbff("*mask**labelx_0*"), {{&demo, LabelId{0}}}).ids ==
+        std::vector<TokenId>{TokenId{4}, TokenId{50}});
 }
 
 TEST_CASE("soft tokens get ids after the vocabulary, shared by name") {
@@ -209,13 +227,16 @@ TEST_CASE("text that spells special tokens stays text") {
 TEST_CASE("compat cuts anywhere, keeps the first mask, and reports a lost one") {
   const Template prompt = Template::lmbff("*cls**sent_0*_It_was*mask*.*sep+*", {.compat = true});
   const Example example{.text_a = "a b c d"};
-  const auto cut = [&](Index budget, Truncation policy) { return shown(prompt, example, {.max_length = budget, .truncation = policy}); };
+  const auto cut = [&](Index budget, Truncation policy) {
+    return shown(prompt, example, {.max_length = budget, .truncation = policy});
+  };
   CHECK(cut(8, Truncation::tail) == "[<s>][a][ b][ c][ d][ It][ was][<mask>]");
   CHECK(cut(5, Truncation::head) == "[ It][ was][<mask>][.][</s>]");
   REQUIRE_ERROR(cut(7, Truncation::tail), "cloze.prompt.5");
   REQUIRE_ERROR(cut(2, Truncation::head), "cloze.prompt.5");
   CHECK(shown(Template::plain(false, true), example, {.max_length = 3}) == "[<s>][a][ b]");
   CHECK(shown(Template::plain(false), example, {.max_length = 3}) == "[<s>][a][</s>]");
-  const Prompt two = render(Template::lmbff("*mask*a*mask*", {.compat = true}), example, {}, toy(), {}, {.max_length = 2, .truncation = Truncation::head});
+  const Prompt two = render(Template::lmbff("*mask*a*mask*", {.compat = true}), example, {}, toy(), {},
+                            {.max_length = 2, .truncation = Truncation::head});
   CHECK(two.masks == std::vector<Index>{1});
 }

@@ -16,7 +16,8 @@ Lengths one_by_one(Lengths lengths, Index room, Truncation policy) {
     auto victim = lengths.end();
     for (auto it = lengths.begin(); it != lengths.end(); ++it) {
       if (*it == 0) continue;
-      const bool better = victim == lengths.end() || policy == Truncation::tail || (policy == Truncation::longest && *it >= *victim);
+      const bool better =
+          victim == lengths.end() || policy == Truncation::tail || (policy == Truncation::longest && *it >= *victim);
       if (better) victim = it;
     }
     --*victim;

@@ -39,7 +39,8 @@ static_assert(Verbalizer<FirstAndLast>);
 static_assert(!ShowsLabels<FirstAndLast>);
 static_assert(!Verbalizer<int>);
 
-const std::vector<LabelWords> several{{"bad", {"terrible", "awful", "bad"}, {1, 2, 1}}, {"good", {"great"}, {3}}, {"meh", {"okay", "fine"}, {1, 0}}};
+const std::vector<LabelWords> several{
+    {"bad", {"terrible", "awful", "bad"}, {1, 2, 1}}, {"good", {"great"}, {3}}, {"meh", {"okay", "fine"}, {1, 0}}};
 
 std::vector<LabelWords> unweighted() {
   auto labels = several;
@@ -59,7 +60,8 @@ TEST_CASE("label words are looked up in the form they have inside a sentence") {
   CHECK(verbalizer.num_labels() == 2);
   CHECK(verbalizer.label_names() == std::vector<std::string>{"0", "1"});
   CHECK(WordVerbalizer(bare, {{"0", {"terrible"}}}).words()[0] == bare.encode("terrible")[0]);
-  CHECK(WordVerbalizer(spaced, {{"0", {"terrible"}}}, {.leading_space = false}).words()[0] == spaced.encode("terrible")[0]);
+  CHECK(WordVerbalizer(spaced, {{"0", {"terrible"}}}, {.leading_space = false}).words()[0] ==
+        spaced.encode("terrible")[0]);
   // LM-BFF's rule for words that begin with punctuation.
   spaced.encode("<b>");
   CHECK(WordVerbalizer(spaced, {{"0", {"<"}}}).words()[0] == spaced.find("<"));
@@ -77,7 +79,8 @@ TEST_CASE("a task brings its own words") {
 
 TEST_CASE("one error lists every bad word with its tokens") {
   const ToyTokenizer tokenizer;
-  const std::string text = message(tokenizer, {{"0", {"so so", "fine", "qq"}}, {"1", {"incredible", "fine", ""}}, {"2", {"ok", "ok"}}});
+  const std::string text =
+      message(tokenizer, {{"0", {"so so", "fine", "qq"}}, {"1", {"incredible", "fine", ""}}, {"2", {"ok", "ok"}}});
   CHECK(text.find("[cloze.verbalizer.1]") == 0);
   CHECK(text.find("label \"0\": \"so so\" is 2 tokens: \" so\" \" so\"") != std::string::npos);
   CHECK(text.find("label \"0\": \"qq\" is unknown to the tokenizer") != std::string::npos);
@@ -92,10 +95,12 @@ TEST_CASE("one error lists every bad word with its tokens") {
 TEST_CASE("labels that make no sense are errors") {
   const ToyTokenizer tokenizer;
   REQUIRE_ERROR(WordVerbalizer(tokenizer, std::vector<LabelWords>{}), "cloze.verbalizer.2");
-  for (const std::vector<LabelWords>& labels : {std::vector<LabelWords>{{"0", {}}}, {{"0", {"a"}}, {"0", {"b"}}}, {{"0", {"a"}, {1}}}})
+  for (const std::vector<LabelWords>& labels :
+       {std::vector<LabelWords>{{"0", {}}}, {{"0", {"a"}}, {"0", {"b"}}}, {{"0", {"a"}, {1}}}})
     REQUIRE_ERROR(WordVerbalizer(tokenizer, labels), "cloze.verbalizer.2");
   const WordOptions weighted{.score = WordScore::weighted};
-  for (const std::vector<float>& weights : {std::vector<float>{}, {1}, {1, 2, 3}, {-1, 2}, {0, 0}, {NAN, 1}, {INFINITY, 1}})
+  for (const std::vector<float>& weights :
+       {std::vector<float>{}, {1}, {1, 2, 3}, {-1, 2}, {0, 0}, {NAN, 1}, {INFINITY, 1}})
     REQUIRE_ERROR(WordVerbalizer(tokenizer, {{"0", {"a", "b"}, weights}}, weighted), "cloze.verbalizer.2");
 }
 
@@ -131,6 +136,16 @@ TEST_CASE("the score of a label is the mean, maximum, logsumexp or weighted mean
       CHECK(cpu[i] == Approx(wanted[i]).epsilon(1e-12));
       CHECK(reference[i] == Approx(wanted[i]).epsilon(1e-12));
     }
+  }
+}
+
+TEST_CASE("gradients flow through every way to score") {
+  const ToyTokenizer tokenizer;
+  for (const WordScore kind : {WordScore::mean, WordScore::max, WordScore::logsumexp, WordScore::weighted}) {
+    const WordVerbalizer verbalizer(tokenizer, kind == WordScore::weighted ? several : unweighted(), {.score = kind});
+    const auto score = [&](const auto& inputs) { return verbalizer(inputs[0]); };
+    CLOZE_GRADCHECK(Cpu, score, Shape{3, 6});
+    CLOZE_GRADCHECK(Reference, score, Shape{3, 6});
   }
 }
 

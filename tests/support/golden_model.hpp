@@ -16,9 +16,9 @@ namespace cloze::test {
 struct GoldenModel {
   std::filesystem::path folder;
   SafetensorsFile file;
-  PackedBatch batch;            // masks where labels are scored
-  std::vector<Index> labels;    // [masks], or [sequences] of a classification model
-  std::vector<Index> lengths;   // [sequences]
+  PackedBatch batch;           // masks where labels are scored
+  std::vector<Index> labels;   // [masks], or [sequences] of a classification model
+  std::vector<Index> lengths;  // [sequences]
   Index padded_length = 0;
 
   explicit GoldenModel(const std::filesystem::path& at) : folder(at), file(at / "golden.safetensors") {
@@ -26,7 +26,8 @@ struct GoldenModel {
     const auto attended = file.read_values<std::int64_t>("attention_mask");
     const auto wanted = file.read_values<std::int64_t>("labels");
     const bool segments = file.contains("token_type_ids");
-    const auto types = segments ? file.read_values<std::int64_t>("token_type_ids") : std::vector<std::int64_t>(ids.size());
+    const auto types =
+        segments ? file.read_values<std::int64_t>("token_type_ids") : std::vector<std::int64_t>(ids.size());
     const Index sequences = file.info("input_ids").shape[0];
     padded_length = file.info("input_ids").shape[1];
     const bool per_token = wanted.size() == ids.size();

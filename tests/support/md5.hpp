@@ -27,10 +27,18 @@ inline std::string md5(std::string_view bytes) {
     for (std::uint32_t i = 0; i < 64; ++i) {
       std::uint32_t f = 0, g = 0;
       switch (i / 16) {
-        case 0: f = (b & c) | (~b & d), g = i; break;
-        case 1: f = (d & b) | (~d & c), g = (5 * i + 1) % 16; break;
-        case 2: f = b ^ c ^ d, g = (3 * i + 5) % 16; break;
-        default: f = c ^ (b | ~d), g = (7 * i) % 16; break;
+        case 0:
+          f = (b & c) | (~b & d), g = i;
+          break;
+        case 1:
+          f = (d & b) | (~d & c), g = (5 * i + 1) % 16;
+          break;
+        case 2:
+          f = b ^ c ^ d, g = (3 * i + 5) % 16;
+          break;
+        default:
+          f = c ^ (b | ~d), g = (7 * i) % 16;
+          break;
       }
       const auto sine = static_cast<std::uint32_t>(std::floor(std::abs(std::sin(i + 1.0)) * 4294967296.0));
       const std::uint32_t sum = a + f + sine + word[g];

@@ -61,7 +61,13 @@ class ToyTokenizer {
   }
 
   bool spaced_;
-  SpecialTokens special_{.cls = TokenId{0}, .sep = TokenId{2}, .mask = TokenId{4}, .pad = TokenId{1}, .unk = TokenId{3}, .bos = {}, .eos = {}};
+  SpecialTokens special_{.cls = TokenId{0},
+                         .sep = TokenId{2},
+                         .mask = TokenId{4},
+                         .pad = TokenId{1},
+                         .unk = TokenId{3},
+                         .bos = {},
+                         .eos = {}};
   mutable std::map<std::string, TokenId> ids_{
       {"<s>", TokenId{0}}, {"<pad>", TokenId{1}}, {"</s>", TokenId{2}}, {"<unk>", TokenId{3}}, {"<mask>", TokenId{4}}};
 };

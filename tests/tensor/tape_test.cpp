@@ -44,7 +44,8 @@ Value join(const char* name, std::vector<Value> inputs, std::string& log) {
 TEST_CASE("each operation runs once, after everything that used its result") {
   std::string log;
   const auto x = leaf();
-  const auto a = join("a", {x}, log), b = join("b", {a}, log), c = join("c", {a, b, x}, log), d = join("d", {b, c}, log);
+  const auto a = join("a", {x}, log), b = join("b", {a}, log), c = join("c", {a, b, x}, log),
+             d = join("d", {b, c}, log);
   d->add(1);
   run_backward(d);
   CHECK(log == "dcba");

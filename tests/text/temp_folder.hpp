@@ -15,7 +15,8 @@ namespace cloze::test {
 
 class TempFolder {
  public:
-  TempFolder() : path_(std::filesystem::temp_directory_path() / fmt::format("cloze-text-{:08x}", std::random_device{}())) {
+  TempFolder()
+      : path_(std::filesystem::temp_directory_path() / fmt::format("cloze-text-{:08x}", std::random_device{}())) {
     std::filesystem::create_directories(path_);
   }
   ~TempFolder() {

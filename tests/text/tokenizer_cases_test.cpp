@@ -47,7 +47,8 @@ TEST_CASE("every supported component gives the ids, spans and decoded text of Hu
       const auto spans = one.at("offsets")[i].get<std::vector<Index>>();
       const nlohmann::json& text = one.at("decoded")[i];  // null where it is not compared
       const bool equal = numbers(encoding.ids) == wanted && flat(encoding.offsets) == spans &&
-                         tokenizer.encode(texts[i]) == encoding.ids && (text.is_null() || tokenizer.decode(encoding.ids, false) == text.get<std::string>());
+                         tokenizer.encode(texts[i]) == encoding.ids &&
+                         (text.is_null() || tokenizer.decode(encoding.ids, false) == text.get<std::string>());
       wrong += equal ? 0 : 1;
       if (equal || wrong > 3) continue;
       const auto show = [](const nlohmann::json& json) { return json.dump(-1, ' ', true).substr(0, 300); };

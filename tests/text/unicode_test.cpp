@@ -94,9 +94,9 @@ TEST_CASE("UTF-8 of every code point reads back as that code point") {
 TEST_CASE("broken UTF-8 is an error that names the byte") {
   using namespace std::string_literals;
   // Stray continuation, overlong, surrogate, beyond U+10FFFF, cut short, bytes that never occur.
-  for (const std::string& bad : {"\x80"s, "\xC0\x80"s, "\xC1\xBF"s, "\xE0\x9F\xBF"s, "\xED\xA0\x80"s, "\xF0\x8F\xBF\xBF"s,
-                                 "\xF4\x90\x80\x80"s, "\xF5\x80\x80\x80"s, "\xE2\x82"s, "\xC3"s, "\xF0\x9F\x99"s, "\xFF"s,
-                                 "\xC3\x28"s, "\xE2\x28\xA1"s}) {
+  for (const std::string& bad :
+       {"\x80"s, "\xC0\x80"s, "\xC1\xBF"s, "\xE0\x9F\xBF"s, "\xED\xA0\x80"s, "\xF0\x8F\xBF\xBF"s, "\xF4\x90\x80\x80"s,
+        "\xF5\x80\x80\x80"s, "\xE2\x82"s, "\xC3"s, "\xF0\x9F\x99"s, "\xFF"s, "\xC3\x28"s, "\xE2\x28\xA1"s}) {
     REQUIRE_ERROR(to_points("ab" + bad), "cloze.text.1");
     CHECK_THROWS_WITH(to_points("ab" + bad), Catch::Contains("byte 2 of"));
     CHECK(to_valid_utf8("ab" + bad).substr(0, 5) == "ab\xEF\xBF\xBD");

@@ -14,7 +14,8 @@ namespace {
 
 template <Scalar T, Device D>
 struct Model {
-  Tensor<T, D> matrix = test::tensor<T, D>({37, 501}), table = test::tensor<T, D>({50, 9}), unused = test::tensor<T, D>({3});
+  Tensor<T, D> matrix = test::tensor<T, D>({37, 501}), table = test::tensor<T, D>({50, 9}),
+               unused = test::tensor<T, D>({3});
   ParameterList<T, D> list;
 
   explicit Model(double factor = 1) {
@@ -27,7 +28,8 @@ struct Model {
     const std::vector<Index> ids{4, 40, 4, 7};
     T* rows = table.gradient().rows(ids, 9, slots).data;
     for (std::size_t i = 0; i < ids.size(); ++i)
-      for (Index c = 0; c < 9; ++c) rows[slots[i] * 9 + c] += static_cast<T>(values[i * 9 + static_cast<std::size_t>(c)] * factor);
+      for (Index c = 0; c < 9; ++c)
+        rows[slots[i] * 9 + c] += static_cast<T>(values[i * 9 + static_cast<std::size_t>(c)] * factor);
   }
   // By definition, from the gradients spread out.
   double norm() const {

@@ -7,7 +7,6 @@
 #include <cloze/kernels/bias_activation.hpp>
 #include <cloze/kernels/elementwise.hpp>
 
-
 namespace cloze {
 
 namespace detail {
@@ -48,7 +47,8 @@ Tensor<T, D> affine(const char* op, const Tensor<T, D>& a, T factor, T shift) {
   auto y = Tensor<T, D>::empty(a.shape());
   kernels::combine(D{}, kernels::CombineArgs<T>{a.size(), factor, a.data(), T(0), nullptr, shift, {y.data(), false}});
   if (!wants_grad(a)) return y;
-  record_op(op, y, [a, factor](OutputView<T> result) { pass_gradient(a, result.grad, factor); }, a);
+  record_op(
+      op, y, [a, factor](OutputView<T> result) { pass_gradient(a, result.grad, factor); }, a);
   return y;
 }
 
@@ -91,7 +91,8 @@ Tensor<T, D> scale(const Tensor<T, D>& a, std::type_identity_t<T> factor) {
   return detail::affine("scale", a, factor, T(0));
 }
 
-/// x + row for every row of x.   x [..., n], row [n]  ->  [..., n].  Throws [cloze.elementwise.2] where they do not fit.
+/// x + row for every row of x.   x [..., n], row [n]  ->  [..., n].  Throws [cloze.elementwise.2] where they do not
+/// fit.
 template <Scalar T, Device D>
 Tensor<T, D> add_rows(const Tensor<T, D>& x, const Tensor<T, D>& row) {
   require(x.rank() >= 1 && row.rank() == 1 && row.size() == x.columns(), "cloze.elementwise.2",
@@ -124,8 +125,8 @@ Tensor<T, D> activate(const Tensor<T, D>& x, Activation activation) {
       "activate", y,
       [x, activation](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::activate_backward(
-              D{}, kernels::ActivateBackwardArgs<T>{x.size(), x.data(), result.grad, activation, dx});
+          kernels::activate_backward(D{},
+                                     kernels::ActivateBackwardArgs<T>{x.size(), x.data(), result.grad, activation, dx});
       },
       x);
   return y;

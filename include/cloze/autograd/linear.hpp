@@ -24,9 +24,9 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   require(!bias.defined() || (bias.rank() == 1 && bias.size() == weight.rows()), "cloze.linear.1",
           "linear: bias {} does not fit weight {}", bias.defined() ? bias.shape().text() : "", weight.shape().text());
   const Index first = options.first_row;
+  require(first >= 0 && first <= weight.rows() && options.rows <= weight.rows() - first, "cloze.linear.1",
+          "linear: {} rows from {} of weight {}", options.rows, first, weight.shape().text());
   const Index out = options.rows < 0 ? weight.rows() - first : options.rows;
-  require(first >= 0 && out >= 0 && first + out <= weight.rows(), "cloze.linear.1",
-          "linear: rows [{}, {}) of weight {}", first, first + out, weight.shape().text());
   const Index in = weight.columns(), rows = x.rows();
   const Activation activation = options.activation;
 

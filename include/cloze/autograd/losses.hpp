@@ -48,24 +48,35 @@ Tensor<T, D> cross_entropy_of(const Tensor<T, D>& logits, std::vector<Index> lab
 
   auto losses = Tensor<T, D>::empty({rows});
   const Storage<Row, D> kept(rows);
-  kernels::cross_entropy_forward(
-      D{}, kernels::CrossEntropyArgs<T>{.rows = rows, .columns = columns, .logits = logits.data(),
-                                        .labels = targets.defined() ? nullptr : labels.data(),
-                                        .targets = targets.defined() ? targets.data() : nullptr,
-                                        .ignored = options.ignore_index, .smoothing = smoothing,
-                                        .losses = losses.data(), .kept = kept.data()});
+  kernels::cross_entropy_forward(D{},
+                                 kernels::CrossEntropyArgs<T>{.rows = rows,
+                                                              .columns = columns,
+                                                              .logits = logits.data(),
+                                                              .labels = targets.defined() ? nullptr : labels.data(),
+                                                              .targets = targets.defined() ? targets.data() : nullptr,
+                                                              .ignored = options.ignore_index,
+                                                              .smoothing = smoothing,
+                                                              .losses = losses.data(),
+                                                              .kept = kept.data()});
   auto y = reduced(losses, options.reduction, factor);
   if (!wants_grad(logits, targets)) return y;
   record_op(
       "cross_entropy", y,
       [=, ignored = options.ignore_index, labels = std::move(labels)](OutputView<T> result) {
         kernels::cross_entropy_backward(
-            D{}, kernels::CrossEntropyBackwardArgs<T>{
-                     .rows = rows, .columns = columns, .logits = logits.data(),
-                     .labels = targets.defined() ? nullptr : labels.data(),
-                     .targets = targets.defined() ? targets.data() : nullptr, .ignored = ignored,
-                     .smoothing = smoothing, .kept = kept.data(), .dy = result.grad, .step = step, .scale = factor,
-                     .dlogits = grad_target(logits), .dtargets = grad_target(targets)});
+            D{}, kernels::CrossEntropyBackwardArgs<T>{.rows = rows,
+                                                      .columns = columns,
+                                                      .logits = logits.data(),
+                                                      .labels = targets.defined() ? nullptr : labels.data(),
+                                                      .targets = targets.defined() ? targets.data() : nullptr,
+                                                      .ignored = ignored,
+                                                      .smoothing = smoothing,
+                                                      .kept = kept.data(),
+                                                      .dy = result.grad,
+                                                      .step = step,
+                                                      .scale = factor,
+                                                      .dlogits = grad_target(logits),
+                                                      .dtargets = grad_target(targets)});
       },
       logits, targets);
   return y;
@@ -82,19 +93,28 @@ Tensor<T, D> pointwise_loss(const char* op, kernels::PointwiseLoss kind, const T
   const bool each = reduction == Reduction::none;
   const T factor = reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
   auto losses = Tensor<T, D>::empty(each ? x.shape() : Shape{x.rows()});
-  kernels::pointwise_loss_forward(D{}, kernels::PointwiseLossArgs<T>{.kind = kind, .rows = x.rows(),
-                                                                     .columns = x.columns(), .x = x.data(),
-                                                                     .t = t.data(), .each = each, .y = losses.data()});
+  kernels::pointwise_loss_forward(D{}, kernels::PointwiseLossArgs<T>{.kind = kind,
+                                                                     .rows = x.rows(),
+                                                                     .columns = x.columns(),
+                                                                     .x = x.data(),
+                                                                     .t = t.data(),
+                                                                     .each = each,
+                                                                     .y = losses.data()});
   auto y = reduced(losses, reduction, factor);
   if (!wants_grad(x, t)) return y;
   record_op(
       op, y,
       [x, t, kind, each, factor](OutputView<T> result) {
         if (x.size() == 0) return;
-        kernels::pointwise_loss_backward(
-            D{}, kernels::PointwiseLossBackwardArgs<T>{.kind = kind, .size = x.size(), .x = x.data(), .t = t.data(),
-                                                       .dy = result.grad, .step = each ? 1 : 0, .scale = factor,
-                                                       .dx = grad_target(x), .dt = grad_target(t)});
+        kernels::pointwise_loss_backward(D{}, kernels::PointwiseLossBackwardArgs<T>{.kind = kind,
+                                                                                    .size = x.size(),
+                                                                                    .x = x.data(),
+                                                                                    .t = t.data(),
+                                                                                    .dy = result.grad,
+                                                                                    .step = each ? 1 : 0,
+                                                                                    .scale = factor,
+                                                                                    .dx = grad_target(x),
+                                                                                    .dt = grad_target(t)});
       },
       x, t);
   return y;
@@ -149,9 +169,9 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<T, D>& targe
 /// mean: the elements, which is PyTorch's default and not a divergence.
 enum class KlReduction { batchmean, mean, sum, none };
 
-/// Kullback-Leibler divergence Σ t (log t - x) of distributions t from log probabilities x; a target of zero contributes
-/// zero, also to both gradients.   log_probs, targets [..., n]  ->  scalar, or [..., n] for KlReduction::none
-/// Throws [cloze.losses.5] where shapes differ, [cloze.losses.4] for the mean of nothing.
+/// Kullback-Leibler divergence Σ t (log t - x) of distributions t from log probabilities x; a target of zero
+/// contributes zero, also to both gradients.   log_probs, targets [..., n]  ->  scalar, or [..., n] for
+/// KlReduction::none Throws [cloze.losses.5] where shapes differ, [cloze.losses.4] for the mean of nothing.
 template <Scalar T, Device D>
 Tensor<T, D> kl_div(const Tensor<T, D>& log_probs, const Tensor<T, D>& targets,
                     KlReduction reduction = KlReduction::batchmean) {

@@ -29,9 +29,9 @@ Tensor<T, D> scaled_sum(const char* op, const Tensor<T, D>& x, T factor) {
 
 /// Bounds of consecutive runs: they start at 0, end at `size` and never fall; with `rising`, no run is empty.
 inline void require_bounds(const char* op, const char* id, std::span<const Index> bounds, Index size, bool rising) {
-  require(!bounds.empty() && bounds.front() == 0 && bounds.back() == size, id,
-          "{}: bounds must start at 0 and end at {}, found {} of them{}", op, size, bounds.size(),
-          bounds.empty() ? std::string() : fmt::format(" from {} to {}", bounds.front(), bounds.back()));
+  if (bounds.empty()) fail(id, "{}: no bounds: wanted at least the 0 that they start at", op);
+  require(bounds.front() == 0 && bounds.back() == size, id, "{}: {} bounds from {} to {}, wanted from 0 to {}", op,
+          bounds.size(), bounds.front(), bounds.back(), size);
   for (std::size_t i = 1; i < bounds.size(); ++i)
     require(bounds[i] > bounds[i - 1] || (!rising && bounds[i] == bounds[i - 1]), id,
             "{}: bounds {} and {} are {} and {}: they must {}", op, i - 1, i, bounds[i - 1], bounds[i],
@@ -48,8 +48,7 @@ Tensor<T, D> segments(const char* op, const Tensor<T, D>& x, std::span<const Ind
       op, y,
       [x, at = std::vector<Index>(bounds.begin(), bounds.end()), count, columns, mean](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::segment_spread(
-              D{}, kernels::SegmentSpreadArgs<T>{count, columns, at.data(), result.grad, mean, dx});
+          kernels::segment_spread(D{}, kernels::SegmentSpreadArgs<T>{count, columns, at.data(), result.grad, mean, dx});
       },
       x);
   return y;
@@ -118,19 +117,31 @@ Tensor<T, D> reduce_columns(const Tensor<T, D>& x, std::span<const Index> bounds
   detail::require_bounds("reduce_columns", "cloze.reduce.4", bounds, x.columns(), true);
   const Index groups = static_cast<Index>(bounds.size()) - 1;
   auto y = Tensor<T, D>::empty({x.rows(), groups});
-  kernels::column_reduce_forward(
-      D{}, kernels::ColumnReduceArgs<T>{.rows = x.rows(), .groups = groups, .columns = x.columns(),
-                                        .bounds = bounds.data(), .kind = kind, .x = x.data(),
-                                        .weights = weights.defined() ? weights.data() : nullptr, .y = y.data()});
+  kernels::column_reduce_forward(D{},
+                                 kernels::ColumnReduceArgs<T>{.rows = x.rows(),
+                                                              .groups = groups,
+                                                              .columns = x.columns(),
+                                                              .bounds = bounds.data(),
+                                                              .kind = kind,
+                                                              .x = x.data(),
+                                                              .weights = weights.defined() ? weights.data() : nullptr,
+                                                              .y = y.data()});
   if (!wants_grad(x, weights)) return y;
   record_op(
       "reduce_columns", y,
       [x, weights, at = std::vector<Index>(bounds.begin(), bounds.end()), kind, groups](OutputView<T> result) {
         kernels::column_reduce_backward(
-            D{}, kernels::ColumnReduceBackwardArgs<T>{
-                     .rows = x.rows(), .groups = groups, .columns = x.columns(), .bounds = at.data(), .kind = kind,
-                     .x = x.data(), .weights = weights.defined() ? weights.data() : nullptr, .y = result.value,
-                     .dy = result.grad, .dx = grad_target(x), .dweights = grad_target(weights)});
+            D{}, kernels::ColumnReduceBackwardArgs<T>{.rows = x.rows(),
+                                                      .groups = groups,
+                                                      .columns = x.columns(),
+                                                      .bounds = at.data(),
+                                                      .kind = kind,
+                                                      .x = x.data(),
+                                                      .weights = weights.defined() ? weights.data() : nullptr,
+                                                      .y = result.value,
+                                                      .dy = result.grad,
+                                                      .dx = grad_target(x),
+                                                      .dweights = grad_target(weights)});
       },
       x, weights);
   return y;

@@ -46,8 +46,7 @@ Tensor<T, D> slice_rows(const Tensor<T, D>& x, Index begin, Index count) {
         if (!x.requires_grad()) return;
         const auto dx = x.gradient().slice(begin, rows, columns);
         if (count * columns > 0)
-          kernels::combine(D{},
-                           kernels::CombineArgs<T>{count * columns, T(1), result.grad, T(0), nullptr, T(0), dx});
+          kernels::combine(D{}, kernels::CombineArgs<T>{count * columns, T(1), result.grad, T(0), nullptr, T(0), dx});
       },
       x);
   return y;
@@ -171,16 +170,15 @@ Tensor<T, D> concat_columns(std::span<const Tensor<T, D>> parts) {
     begin += n;
   }
   if (!detail::any_wants_grad(parts)) return y;
-  detail::record_list("concat_columns", y, parts,
-                      [kept = std::vector(parts.begin(), parts.end()), rows, columns](const T* dy) {
-                        for (const auto& part : kept) {
-                          const Index n = part.columns();
-                          if (const auto dx = grad_target(part); dx.data)
-                            kernels::matrix_copy(
-                                D{}, kernels::MatrixCopyArgs<T>{rows, n, dy, columns, dx.data, n, dx.add});
-                          dy += n;
-                        }
-                      });
+  detail::record_list(
+      "concat_columns", y, parts, [kept = std::vector(parts.begin(), parts.end()), rows, columns](const T* dy) {
+        for (const auto& part : kept) {
+          const Index n = part.columns();
+          if (const auto dx = grad_target(part); dx.data)
+            kernels::matrix_copy(D{}, kernels::MatrixCopyArgs<T>{rows, n, dy, columns, dx.data, n, dx.add});
+          dy += n;
+        }
+      });
   return y;
 }
 

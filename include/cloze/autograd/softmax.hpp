@@ -53,8 +53,8 @@ Tensor<T, D> logsumexp(const Tensor<T, D>& x) {
       "logsumexp", y,
       [x](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::logsumexp_backward(D{}, kernels::LogSumExpBackwardArgs<T>{x.rows(), x.columns(), x.data(),
-                                                                            result.value, result.grad, dx});
+          kernels::logsumexp_backward(
+              D{}, kernels::LogSumExpBackwardArgs<T>{x.rows(), x.columns(), x.data(), result.value, result.grad, dx});
       },
       x);
   return y;

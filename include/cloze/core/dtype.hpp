@@ -57,7 +57,8 @@ inline float to_float(BFloat16 x) { return std::bit_cast<float>(std::uint32_t{x.
 
 inline float to_float(Float16 x) {
   const std::uint32_t sign = (std::uint32_t{x.bits} & 0x8000u) << 16, magnitude = x.bits & 0x7FFFu;
-  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
+  const auto subnormal =
+      std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
   const std::uint32_t normal = (magnitude << 13) + (112u << 23);
   const std::uint32_t special = (magnitude << 13) | 0x7F800000u | (magnitude > 0x7C00u ? 0x400000u : 0u);
   const std::uint32_t finite = magnitude < 0x400u ? subnormal : normal;

@@ -1,5 +1,5 @@
-// numpy's legacy RandomState, bit for bit: MT19937 and the mappings that `numpy.random.seed(s)` code of the literature used.
-// For reproducing published splits and draws; cloze's own randomness is core/rng.hpp.
+// numpy's legacy RandomState, bit for bit: MT19937 and the mappings that `numpy.random.seed(s)` code of the literature
+// used. For reproducing published splits and draws; cloze's own randomness is core/rng.hpp.
 #pragma once
 
 #include <array>
@@ -86,7 +86,8 @@ class NumpyRandom {
     return order;
   }
 
-  /// choice(n, count, replace=False): `count` different values below n. Throws [cloze.rng.2] where there are not so many.
+  /// choice(n, count, replace=False): `count` different values below n. Throws [cloze.rng.2] where there are not so
+  /// many.
   std::vector<Index> choice(Index n, Index count) {
     require(n >= 0 && count >= 0 && count <= n, "cloze.rng.2", "choice({}, {}) without replacement: not so many values",
             n, count);

@@ -1,5 +1,5 @@
-// Philox4x32: the counter-based generator as a bare function, for kernels that draw from (key, counter) and store nothing.
-// Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// Philox4x32: the counter-based generator as a bare function, for kernels that draw from (key, counter) and store
+// nothing. Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #pragma once
 
 #include <array>

@@ -43,7 +43,8 @@ struct Bounds {
   float upper = 1;
 };
 
-/// How to read rows: `read_csv("reviews.csv", {.text_a = "review", .label = "stars", .labels = {"1", "2"}, .header = true})`.
+/// How to read rows: `read_csv("reviews.csv", {.text_a = "review", .label = "stars", .labels = {"1", "2"}, .header =
+/// true})`.
 struct Columns {
   Column text_a = 0;
   std::optional<Column> text_b = {};
@@ -123,8 +124,8 @@ class RowReader {
               column.position());
       return column.position();
     }
-    require(header_.has_value(), "cloze.data.5", "{}: column \"{}\" is named, but the file is read without a header line",
-            file_, column.name());
+    require(header_.has_value(), "cloze.data.5",
+            "{}: column \"{}\" is named, but the file is read without a header line", file_, column.name());
     Index found = -1;
     for (std::size_t i = 0; i < header_->size(); ++i) {
       if ((*header_)[i] != column.name()) continue;
@@ -139,7 +140,8 @@ class RowReader {
   void check_header(std::span<const std::string> header) const {
     const auto cell = [&](Index column) -> std::string_view {
       const Index at = column < 0 ? static_cast<Index>(header.size()) - 1 : column;
-      return at >= 0 && at < static_cast<Index>(header.size()) ? std::string_view(header[static_cast<std::size_t>(at)]) : "";
+      return at >= 0 && at < static_cast<Index>(header.size()) ? std::string_view(header[static_cast<std::size_t>(at)])
+                                                               : "";
     };
     if (label_)
       for (const std::string& label : columns_.labels)

@@ -14,9 +14,9 @@
 
 namespace cloze {
 
-/// Every record of `text`, the header included. A quoted field may hold commas, line ends and doubled quotes; LF or CR LF ends
-/// a record. `name` stands for the text in errors. Errors: [cloze.data.6] a quote that is never closed, inside an
-/// unquoted field, or followed by more text; [cloze.data.2] records of different numbers of fields.
+/// Every record of `text`, the header included. A quoted field may hold commas, line ends and doubled quotes; LF or CR
+/// LF ends a record. `name` stands for the text in errors. Errors: [cloze.data.6] a quote that is never closed, inside
+/// an unquoted field, or followed by more text; [cloze.data.2] records of different numbers of fields.
 inline std::vector<Row> parse_csv(std::string_view text, std::string_view name) {
   std::vector<Row> rows;
   Index line = 1;
@@ -32,7 +32,8 @@ inline std::vector<Row> parse_csv(std::string_view text, std::string_view name) 
         const Index opened = line;
         ++at;
         for (;;) {
-          require(at < text.size(), "cloze.data.6", "{}:{}: a quoted field begins here and is never closed", name, opened);
+          require(at < text.size(), "cloze.data.6", "{}:{}: a quoted field begins here and is never closed", name,
+                  opened);
           if (text[at] == '"') {
             if (at + 1 >= text.size() || text[at + 1] != '"') break;
             ++at;

@@ -27,13 +27,15 @@ inline std::string json_text(const nlohmann::json& object, std::string_view key,
 
 }  // namespace detail
 
-/// The examples in JSON Lines `text`; `name` stands for it in errors. Labels may be strings, integers or booleans (written
-/// "true" and "false" in columns.labels); a text must be a string; meta takes any value. Errors: [cloze.json.1] broken JSON,
-/// [cloze.json.2] a key absent or of another type, [cloze.data.3] a label not in columns.labels, [cloze.data.4] a score out of
-/// bounds, [cloze.data.5] a column given by position, or labels not listed. All name file:line.
+/// The examples in JSON Lines `text`; `name` stands for it in errors. Labels may be strings, integers or booleans
+/// (written "true" and "false" in columns.labels); a text must be a string; meta takes any value. Errors:
+/// [cloze.json.1] broken JSON, [cloze.json.2] a key absent or of another type, [cloze.data.3] a label not in
+/// columns.labels, [cloze.data.4] a score out of bounds, [cloze.data.5] a column given by position, or labels not
+/// listed. All name file:line.
 inline std::vector<Example> parse_jsonl(std::string_view text, const Columns& columns, std::string_view name) {
   const auto key = [&](const Column& column) -> const std::string& {
-    require(column.named(), "cloze.data.5", "{}: column {}: JSON Lines need a key, not a position", name, column.text());
+    require(column.named(), "cloze.data.5", "{}: column {}: JSON Lines need a key, not a position", name,
+            column.text());
     return column.name();
   };
   require(!columns.label || !columns.labels.empty(), "cloze.data.5",
@@ -45,7 +47,8 @@ inline std::vector<Example> parse_jsonl(std::string_view text, const Columns& co
     Example example{.text_a = json_get<std::string>(object, key(columns.text_a), where)};
     if (columns.text_b) example.text_b = json_get<std::string>(object, key(*columns.text_b), where);
     if (columns.label)
-      example.label = detail::find_label(columns.labels, detail::json_text(object, key(*columns.label), where, true), where);
+      example.label =
+          detail::find_label(columns.labels, detail::json_text(object, key(*columns.label), where, true), where);
     if (columns.score)
       example.score = detail::check_score(json_get<float>(object, key(*columns.score), where), columns.bounds, where);
     for (const auto& [name_of, column] : columns.meta)

@@ -33,9 +33,12 @@ struct KShotOptions {
 /// Reads a file in the task's format. Errors: the reader's.
 inline std::vector<Example> read_examples(const std::filesystem::path& path, const Task& task) {
   switch (task.kind) {
-    case FileKind::tsv: return read_tsv(path, task.columns);
-    case FileKind::csv: return read_csv(path, task.columns);
-    case FileKind::jsonl: break;
+    case FileKind::tsv:
+      return read_tsv(path, task.columns);
+    case FileKind::csv:
+      return read_csv(path, task.columns);
+    case FileKind::jsonl:
+      break;
   }
   return read_jsonl(path, task.columns);
 }
@@ -49,8 +52,8 @@ inline void check_classes(const std::vector<Example>& examples, const Task& task
   for (std::size_t label = 0; label < task.labels().size(); ++label) {
     const bool present = std::any_of(examples.begin(), examples.end(),
                                      [&](const Example& e) { return e.label == static_cast<LabelId>(label); });
-    require(present, "cloze.data.9", "{}: no example of class \"{}\" of {} among {} examples", file, task.labels()[label],
-            task.name, examples.size());
+    require(present, "cloze.data.9", "{}: no example of class \"{}\" of {} among {} examples", file,
+            task.labels()[label], task.name, examples.size());
   }
 }
 
@@ -76,8 +79,8 @@ inline KShot read_kshot(const std::filesystem::path& folder, const Task& task, c
   require(std::filesystem::is_directory(folder, code), "cloze.data.8", "{}: no such k-shot folder", folder.string());
   const auto read_split = [&](const std::string& stem) {
     const auto path = folder / (stem + extension(task.kind));
-    require(std::filesystem::exists(path, code), "cloze.data.8", "{}: a k-shot folder of {} needs this file", path.string(),
-            task.name);
+    require(std::filesystem::exists(path, code), "cloze.data.8", "{}: a k-shot folder of {} needs this file",
+            path.string(), task.name);
     auto examples = read_examples(path, task);
     detail::check_classes(examples, task, path.string());
     return examples;

@@ -42,7 +42,8 @@ struct RawRows {
 /// Reads a TSV or CSV file of the task without giving up its bytes. Every row is checked as read_examples does.
 /// Errors: the reader's; [cloze.data.10] a JSON Lines task.
 inline RawRows read_raw_rows(const std::filesystem::path& path, const Task& task) {
-  require(task.kind != FileKind::jsonl, "cloze.data.10", "{}: k-shot splits are drawn from TSV and CSV files", task.name);
+  require(task.kind != FileKind::jsonl, "cloze.data.10", "{}: k-shot splits are drawn from TSV and CSV files",
+          task.name);
   const std::string bytes = read_file(path);
   detail::check_utf8(bytes, path.string());
   const std::string_view text = detail::without_bom(bytes);
@@ -81,8 +82,8 @@ struct KShotSplitOptions {
   Index dev_rate = 1;  // development examples a class, in multiples of k; LM-BFF's "k-shot-10x" is 10
 };
 
-/// Splits rows that are already in random order: classes in the order of their first row, of each class the first k rows to
-/// train and the next dev_rate * k for development. Throws [cloze.data.11] where a class has too few rows.
+/// Splits rows that are already in random order: classes in the order of their first row, of each class the first k
+/// rows to train and the next dev_rate * k for development. Throws [cloze.data.11] where a class has too few rows.
 inline KShotSplit split_in_order(std::span<const RawRows::Entry> shuffled, const Task& task,
                                  const KShotSplitOptions& options) {
   require(options.k > 0 && options.dev_rate > 0 && options.k <= (Index{1} << 40) / options.dev_rate, "cloze.data.11",
@@ -98,9 +99,10 @@ inline KShotSplit split_in_order(std::span<const RawRows::Entry> shuffled, const
   const std::size_t wanted = k * static_cast<std::size_t>(1 + options.dev_rate);
   const std::size_t classes = task.regression() ? 2 : task.labels().size();
   for (std::size_t label = 0; label < classes; ++label)
-    require(groups[label].size() >= wanted, "cloze.data.11", "{}: class {} has {} rows, wanted {} ({} to train, {} for development)",
-            task.name, label < task.labels().size() ? task.labels()[label] : std::to_string(label), groups[label].size(),
-            wanted, k, wanted - k);
+    require(groups[label].size() >= wanted, "cloze.data.11",
+            "{}: class {} has {} rows, wanted {} ({} to train, {} for development)", task.name,
+            label < task.labels().size() ? task.labels()[label] : std::to_string(label), groups[label].size(), wanted,
+            k, wanted - k);
   KShotSplit split;
   for (const std::size_t label : order) {
     const auto& rows = groups[label];
@@ -125,14 +127,16 @@ inline const std::vector<std::uint32_t>& lmbff_seeds() {
 }
 
 struct KShotSplitsCompat {
-  /// LM-BFF's script shuffles a headerless TSV (CoLA) in place, so each seed starts from the order that the seed before left.
-  /// Its published CoLA files need this and the order of lmbff_seeds(). false: every seed starts from the file's order.
+  /// LM-BFF's script shuffles a headerless TSV (CoLA) in place, so each seed starts from the order that the seed before
+  /// left. Its published CoLA files need this and the order of lmbff_seeds(). false: every seed starts from the file's
+  /// order.
   bool cumulative_headerless_shuffle = false;
 };
 
 /// The splits of several seeds, in the order of `seeds`.
 inline std::vector<KShotSplit> kshot_splits(const RawRows& all, const Task& task, std::span<const std::uint32_t> seeds,
-                                            const KShotSplitOptions& options = {}, const KShotSplitsCompat& compat = {}) {
+                                            const KShotSplitOptions& options = {},
+                                            const KShotSplitsCompat& compat = {}) {
   const bool cumulative = compat.cumulative_headerless_shuffle && task.kind == FileKind::tsv && !task.columns.header;
   std::vector<KShotSplit> splits;
   auto rows = all.entries;
@@ -144,11 +148,14 @@ inline std::vector<KShotSplit> kshot_splits(const RawRows& all, const Task& task
   return splits;
 }
 
-/// Writes train and dev below `folder` (made where it is missing), as read_kshot reads them. Errors: [cloze.file.3] not writable.
-inline void write_kshot(const std::filesystem::path& folder, const KShotSplit& split, const RawRows& source, const Task& task) {
+/// Writes train and dev below `folder` (made where it is missing), as read_kshot reads them. Errors: [cloze.file.3] not
+/// writable.
+inline void write_kshot(const std::filesystem::path& folder, const KShotSplit& split, const RawRows& source,
+                        const Task& task) {
   std::error_code code;
   std::filesystem::create_directories(folder, code);
-  write_file_atomically(folder / (std::string("train") + extension(task.kind)), RawRows::file(source.header, split.train));
+  write_file_atomically(folder / (std::string("train") + extension(task.kind)),
+                        RawRows::file(source.header, split.train));
   write_file_atomically(folder / (task.dev + extension(task.kind)), RawRows::file(source.header, split.dev));
 }
 

@@ -1,4 +1,5 @@
-// Task: everything that distinguishes one data set from another, as plain data. No registry: a user's own task is one more value.
+// Task: everything that distinguishes one data set from another, as plain data. No registry: a user's own task is one
+// more value.
 #pragma once
 
 #include <optional>
@@ -28,8 +29,8 @@ struct Limits {
   Index num_sample = 16;                       // draws of demonstrations to average over at prediction
 };
 
-/// A classification task (columns.label), or regression between two poles (columns.score): then `columns.bounds` is set and
-/// `columns.labels` names the low and the high pole.
+/// A classification task (columns.label), or regression between two poles (columns.score): then `columns.bounds` is set
+/// and `columns.labels` names the low and the high pole.
 struct Task {
   std::string name;
   FileKind kind = FileKind::tsv;

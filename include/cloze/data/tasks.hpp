@@ -22,17 +22,19 @@ inline constexpr const char* mask_between = "*cls**sent_0**mask*,*+sentl_1**sep+
 inline constexpr const char* question_mask = "*cls**sent-_0*?*mask*,*+sentl_1**sep+*";
 
 /// GLUE tasks of two texts.
-inline Task pair(std::string name, int text_a, int text_b, int label, std::vector<std::string> labels, const char* prompt,
-                 std::vector<std::string> words) {
-  return Task{.name = std::move(name),
-              .kind = FileKind::tsv,
-              .columns = {.text_a = text_a, .text_b = text_b, .label = label, .labels = std::move(labels), .header = true},
-              .prompt = prompt,
-              .label_words = std::move(words)};
+inline Task pair(std::string name, int text_a, int text_b, int label, std::vector<std::string> labels,
+                 const char* prompt, std::vector<std::string> words) {
+  return Task{
+      .name = std::move(name),
+      .kind = FileKind::tsv,
+      .columns = {.text_a = text_a, .text_b = text_b, .label = label, .labels = std::move(labels), .header = true},
+      .prompt = prompt,
+      .label_words = std::move(words)};
 }
 
 /// Headerless `label,text` files with labels 0 … n-1.
-inline Task csv(std::string name, const char* prompt, std::vector<std::string> words, std::optional<Index> other_limit) {
+inline Task csv(std::string name, const char* prompt, std::vector<std::string> words,
+                std::optional<Index> other_limit) {
   Task task{.name = std::move(name),
             .kind = FileKind::csv,
             .columns = {.text_a = 1, .label = 0},
@@ -78,16 +80,12 @@ inline Task qqp() {
                       Limits{.num_sample = 4});
 }
 inline Task stsb() {
-  return Task{.name = "STS-B",
-              .columns = {.text_a = 7,
-                          .text_b = 8,
-                          .score = -1,
-                          .labels = {"0", "1"},
-                          .bounds = Bounds{0, 5},
-                          .header = true},
-              .prompt = detail::mask_between,
-              .label_words = {"No", "Yes"},
-              .metrics = {Metric::pearson, Metric::spearman}};
+  return Task{
+      .name = "STS-B",
+      .columns = {.text_a = 7, .text_b = 8, .score = -1, .labels = {"0", "1"}, .bounds = Bounds{0, 5}, .header = true},
+      .prompt = detail::mask_between,
+      .label_words = {"No", "Yes"},
+      .metrics = {Metric::pearson, Metric::spearman}};
 }
 inline Task mnli() {
   Task task = detail::with(detail::pair("MNLI", 8, 9, -1, {"contradiction", "entailment", "neutral"},
@@ -106,8 +104,9 @@ inline Task qnli() {
   return detail::pair("QNLI", 1, 2, -1, {"entailment", "not_entailment"}, detail::question_mask, {"Yes", "No"});
 }
 inline Task rte() {
-  return detail::with(detail::pair("RTE", 1, 2, -1, {"entailment", "not_entailment"}, detail::question_mask, {"Yes", "No"}),
-                      Limits{.max_length = 256, .first_sent_limit = 240});
+  return detail::with(
+      detail::pair("RTE", 1, 2, -1, {"entailment", "not_entailment"}, detail::question_mask, {"Yes", "No"}),
+      Limits{.max_length = 256, .first_sent_limit = 240});
 }
 inline Task mr() { return detail::csv("mr", detail::it_was, {"terrible", "great"}, 50); }
 inline Task cr() { return detail::csv("cr", detail::it_was, {"terrible", "great"}, 50); }
@@ -121,7 +120,8 @@ inline Task mpqa() { return detail::csv("mpqa", detail::it_was, {"terrible", "gr
 
 /// All 15, in the order of LM-BFF's tables.
 inline std::vector<Task> all() {
-  return {sst2(), sst5(), mr(), cr(), mpqa(), subj(), trec(), cola(), mnli(), snli(), qnli(), rte(), mrpc(), qqp(), stsb()};
+  return {sst2(), sst5(), mr(),   cr(),  mpqa(), subj(), trec(), cola(),
+          mnli(), snli(), qnli(), rte(), mrpc(), qqp(),  stsb()};
 }
 
 /// The task of this name, as its folder is spelled ("SST-2", "sst-5"). Throws [cloze.data.7] with the known names.

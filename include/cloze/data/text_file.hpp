@@ -27,7 +27,8 @@ constexpr std::size_t utf8_sequence(std::string_view text) {
   if (first < 0xC2) return 0;
   if (first < 0xE0) return tail(1) ? 2 : 0;
   if (first < 0xF0) return tail(1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) && tail(2) ? 3 : 0;
-  if (first < 0xF5) return tail(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) && tail(2) && tail(3) ? 4 : 0;
+  if (first < 0xF5)
+    return tail(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) && tail(2) && tail(3) ? 4 : 0;
   return 0;
 }
 

@@ -26,7 +26,9 @@ inline std::vector<std::string> split_tabs(std::string_view line) {
 /// Every line of `text`, the header line included. Lines may differ in their number of fields.
 inline std::vector<Row> parse_tsv(std::string_view text) {
   std::vector<Row> rows;
-  detail::for_each_line(text, [&](Index line, std::string_view content) { rows.push_back({line, split_tabs(content)}); });
+  detail::for_each_line(text, [&](Index line, std::string_view content) {
+    rows.push_back({line, split_tabs(content)});
+  });
   return rows;
 }
 

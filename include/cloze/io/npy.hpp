@@ -19,9 +19,11 @@
 
 namespace cloze {
 
-// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. "\x93NUMPY", two bytes of version, the
-// header's length (2 bytes in version 1, 4 after), the header, the elements. The header is a Python dictionary:
-// {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. xtensor's own reader trusts what it reads, so it is not used.
+// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. "\x93NUMPY", two bytes of
+// version, the header's length (2 bytes in version 1, 4 after), the header, the elements. The header is a Python
+// dictionary:
+// {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. xtensor's own reader trusts what it reads, so it is not
+// used.
 
 namespace detail {
 
@@ -176,9 +178,9 @@ inline std::string npy_header(std::string_view descr, const Shape& shape) {
 
 }  // namespace detail
 
-/// Reads an array of T. Errors: [cloze.npy.1] not an NPY file or a broken header; [cloze.npy.2] elements of another type
-/// (nothing is converted in silence); [cloze.npy.3] column-major order; [cloze.npy.4] more or fewer bytes than the shape
-/// needs; [cloze.tensor.1] a shape that no tensor has; [cloze.file.1] a file that cannot be read.
+/// Reads an array of T. Errors: [cloze.npy.1] not an NPY file or a broken header; [cloze.npy.2] elements of another
+/// type (nothing is converted in silence); [cloze.npy.3] column-major order; [cloze.npy.4] more or fewer bytes than the
+/// shape needs; [cloze.tensor.1] a shape that no tensor has; [cloze.file.1] a file that cannot be read.
 template <Scalar T, Device D = Cpu>
 Tensor<T, D> load_npy(const std::filesystem::path& path) {
   const std::string file = path.string();
@@ -194,8 +196,8 @@ Tensor<T, D> load_npy(const std::filesystem::path& path) {
   const std::size_t begin = static_cast<std::size_t>(text.data() + text.size() - bytes.data());
   const std::size_t left = bytes.size() - begin;
   require(left % sizeof(T) == 0 && left / sizeof(T) == static_cast<std::size_t>(shape.size()), "cloze.npy.4",
-          "{}: shape {} needs {} elements of {} bytes, the file has {} bytes for them", file, shape.text(), shape.size(),
-          sizeof(T), left);
+          "{}: shape {} needs {} elements of {} bytes, the file has {} bytes for them", file, shape.text(),
+          shape.size(), sizeof(T), left);
   auto tensor = Tensor<T, Cpu>::empty(shape);
   if (left != 0) std::memcpy(tensor.data(), bytes.data() + begin, left);
   if constexpr (std::same_as<D, Cpu>) {

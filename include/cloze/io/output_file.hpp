@@ -1,4 +1,5 @@
-// Files written piece by piece: OutputFile checks every write; AtomicFile puts the finished file in place or leaves nothing.
+// Files written piece by piece: OutputFile checks every write; AtomicFile puts the finished file in place or leaves
+// nothing.
 #pragma once
 
 #include <cerrno>
@@ -18,7 +19,8 @@
 
 namespace cloze {
 
-/// A file open for writing. Errors, in every function: [cloze.file.3] the system refuses (no folder, no right, disk full).
+/// A file open for writing. Errors, in every function: [cloze.file.3] the system refuses (no folder, no right, disk
+/// full).
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& path)
@@ -67,11 +69,13 @@ inline void flush_folder(const std::filesystem::path& folder) {
 
 }  // namespace detail
 
-/// A file written beside `path` and renamed over it by commit(). Without a commit, `path` is as it was and nothing is left.
+/// A file written beside `path` and renamed over it by commit(). Without a commit, `path` is as it was and nothing is
+/// left.
 class AtomicFile {
  public:
   /// Errors: [cloze.file.3] `path` exists and is not a regular file, or OutputFile's.
-  explicit AtomicFile(const std::filesystem::path& path) : path_(checked(path)), beside_(detail::name_beside(path)), file_(beside_) {}
+  explicit AtomicFile(const std::filesystem::path& path)
+      : path_(checked(path)), beside_(detail::name_beside(path)), file_(beside_) {}
   ~AtomicFile() {
     if (committed_) return;
     std::error_code ignored;
@@ -86,7 +90,8 @@ class AtomicFile {
     file_.finish();
     std::error_code code;
     std::filesystem::rename(beside_, path_, code);
-    require(!code, "cloze.file.3", "{}: the finished file could not be put in place: {}", path_.string(), code.message());
+    require(!code, "cloze.file.3", "{}: the finished file could not be put in place: {}", path_.string(),
+            code.message());
     committed_ = true;
     detail::flush_folder(path_.parent_path());
   }

@@ -66,8 +66,8 @@ class SafetensorsFile {
     return bytes().subspan(header_.data_begin + found.begin, found.end - found.begin);
   }
 
-  /// True where `name` is stored as int8 rows with a float scale each: metadata "format" is "cloze-int8-rows", the tensor
-  /// is I8 [rows, columns] and "<name>.scale" is F32 [rows]. Such a tensor reads as value * scale of its row.
+  /// True where `name` is stored as int8 rows with a float scale each: metadata "format" is "cloze-int8-rows", the
+  /// tensor is I8 [rows, columns] and "<name>.scale" is F32 [rows]. Such a tensor reads as value * scale of its row.
   bool is_quantised(const std::string& name) const {
     const auto format = header_.metadata.find("format");
     return format != header_.metadata.end() && format->second == "cloze-int8-rows" && info(name).dtype == Dtype::i8;
@@ -83,8 +83,8 @@ class SafetensorsFile {
 
   /// Copies a tensor's elements, row-major, into `to`. A floating-point T reads any floating-point dtype (rounded once
   /// where T is narrower) and quantised tensors; an integer T reads any integer dtype or BOOL whose values it can hold.
-  /// Errors: [cloze.safetensors.6] no such tensor, [cloze.safetensors.7] another number of elements, or a dtype or value
-  /// that T cannot hold, [cloze.safetensors.8] a quantised tensor without fitting scales.
+  /// Errors: [cloze.safetensors.6] no such tensor, [cloze.safetensors.7] another number of elements, or a dtype or
+  /// value that T cannot hold, [cloze.safetensors.8] a quantised tensor without fitting scales.
   template <class T>
   void read_into(const std::string& name, std::span<T> to) const {
     const TensorInfo& found = info(name);
@@ -147,8 +147,9 @@ class SafetensorsFile {
         for (Index i = 0; i < n; ++i) fits &= std::isfinite(to[at + i]) || !std::isfinite(convert<double>(from[i]));
       }
     });
-    require(fits, "cloze.safetensors.7", "{}: tensor \"{}\": a value of dtype {} is out of range for what was asked for",
-            where_, found.name, dtype_name(found.dtype));
+    require(fits, "cloze.safetensors.7",
+            "{}: tensor \"{}\": a value of dtype {} is out of range for what was asked for", where_, found.name,
+            dtype_name(found.dtype));
   }
 
   template <class T>
@@ -156,16 +157,17 @@ class SafetensorsFile {
     const std::string scale_name = found.name + ".scale";
     require(found.shape.rank() == 2 && contains(scale_name) && info(scale_name).dtype == Dtype::f32 &&
                 info(scale_name).shape == Shape{found.shape[0]},
-            "cloze.safetensors.8", "{}: tensor \"{}\": wanted I8 [rows, columns] and F32 [rows] \"{}\", found {} and {}",
-            where_, found.name, scale_name, found.shape.text(),
+            "cloze.safetensors.8",
+            "{}: tensor \"{}\": wanted I8 [rows, columns] and F32 [rows] \"{}\", found {} and {}", where_, found.name,
+            scale_name, found.shape.text(),
             contains(scale_name) ? std::string(dtype_name(info(scale_name).dtype)) + " " + info(scale_name).shape.text()
                                  : "nothing");
     const auto scales = read_values<float>(scale_name);
     const Index columns = found.shape[1];
     const std::byte* from = raw(found.name).data();
     for (std::size_t row = 0; row < scales.size(); ++row) {
-      require(std::isfinite(scales[row]), "cloze.safetensors.8", "{}: \"{}\": the scale of row {} is not finite", where_,
-              scale_name, row);
+      require(std::isfinite(scales[row]), "cloze.safetensors.8", "{}: \"{}\": the scale of row {} is not finite",
+              where_, scale_name, row);
       const T scale = static_cast<T>(scales[row]);
       for (Index c = 0; c < columns; ++c) *to++ = static_cast<T>(static_cast<std::int8_t>(*from++)) * scale;
     }

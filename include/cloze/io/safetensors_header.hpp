@@ -102,17 +102,18 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
 
 }  // namespace detail
 
-/// Reads the header of a whole file in `bytes`; `where` names the file in errors. Nothing it says is believed unchecked:
-/// tensors must lie end to end, from the first byte after the header to the last of the file, as the format demands.
-/// Format: 8 bytes little-endian header length, JSON, data (github.com/huggingface/safetensors).
-/// Errors: [cloze.safetensors.1] too short for its own header, [cloze.safetensors.2] broken JSON, [cloze.safetensors.3]
-/// a name twice, [cloze.safetensors.4] an entry that is no tensor or whose size does not follow from dtype and shape,
+/// Reads the header of a whole file in `bytes`; `where` names the file in errors. Nothing it says is believed
+/// unchecked: tensors must lie end to end, from the first byte after the header to the last of the file, as the format
+/// demands. Format: 8 bytes little-endian header length, JSON, data (github.com/huggingface/safetensors). Errors:
+/// [cloze.safetensors.1] too short for its own header, [cloze.safetensors.2] broken JSON, [cloze.safetensors.3] a name
+/// twice, [cloze.safetensors.4] an entry that is no tensor or whose size does not follow from dtype and shape,
 /// [cloze.safetensors.5] tensors that overlap, leave gaps or reach beyond the file, or a file longer than they are,
 /// [cloze.json.3] nested too deeply.
 inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, const std::string& where) {
   require(bytes.size() >= 8, "cloze.safetensors.1", "{}: wanted at least 8 bytes, found {}", where, bytes.size());
   std::uint64_t length = 0;
-  for (int i = 7; i >= 0; --i) length = length << 8 | std::to_integer<std::uint64_t>(bytes[static_cast<std::size_t>(i)]);
+  for (int i = 7; i >= 0; --i)
+    length = length << 8 | std::to_integer<std::uint64_t>(bytes[static_cast<std::size_t>(i)]);
   require(length <= detail::safetensors_max_header, "cloze.safetensors.1",
           "{}: wanted a header of at most {} bytes, found a length of {}: not a safetensors file?", where,
           detail::safetensors_max_header, length);
@@ -120,7 +121,8 @@ inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> byt
           "{}: wanted a header of {} bytes, found {} bytes after its length: the file is cut short", where, length,
           bytes.size() - 8);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
-  require(!text.empty() && text.front() == '{', "cloze.safetensors.2", "{}: the header does not begin with '{{'", where);
+  require(!text.empty() && text.front() == '{', "cloze.safetensors.2", "{}: the header does not begin with '{{'",
+          where);
   const nlohmann::json json = detail::parse_safetensors_json(text, where);
 
   SafetensorsHeader header;
@@ -133,8 +135,8 @@ inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> byt
     require(entry.is_object(), "cloze.safetensors.4", "{}: wanted \"__metadata__\" to be an object, found {}", where,
             entry.type_name());
     for (const auto& [key, value] : entry.items()) {
-      require(value.is_string(), "cloze.safetensors.4", "{}: wanted metadata \"{}\" to be a string, found {}", where, key,
-              value.type_name());
+      require(value.is_string(), "cloze.safetensors.4", "{}: wanted metadata \"{}\" to be a string, found {}", where,
+              key, value.type_name());
       header.metadata.emplace(key, value.get<std::string>());
     }
   }

@@ -26,8 +26,8 @@ class SafetensorsWriter {
 
   /// Adds elements stored as `dtype`; `values` must live until the last write(). Floating-point values go to any
   /// floating-point dtype (rounded once, to nearest), integers to their own dtype.
-  /// Errors: [cloze.safetensors_write.1] a name twice, empty or "__metadata__", a shape of another size, or a dtype that
-  /// cannot store a T.
+  /// Errors: [cloze.safetensors_write.1] a name twice, empty or "__metadata__", a shape of another size, or a dtype
+  /// that cannot store a T.
   template <class T>
   void add(const std::string& name, const Shape& shape, std::span<const T> values, Dtype dtype = dtype_of<T>) {
     require(static_cast<Index>(values.size()) == shape.size(), "cloze.safetensors_write.1",
@@ -48,8 +48,8 @@ class SafetensorsWriter {
     });
   }
 
-  /// Writes beside `path`, flushes, and renames over it. Errors: [cloze.file.3] the disk refuses, and then `path` is as it
-  /// was; [cloze.safetensors_write.2] a finite value too large for its dtype, or a name that is not UTF-8.
+  /// Writes beside `path`, flushes, and renames over it. Errors: [cloze.file.3] the disk refuses, and then `path` is as
+  /// it was; [cloze.safetensors_write.2] a finite value too large for its dtype, or a name that is not UTF-8.
   void write(const std::filesystem::path& path) const {
     AtomicFile file(path);
     write(file.file());
@@ -98,7 +98,8 @@ class SafetensorsWriter {
       for (const Entry* entry : order) {
         const Index end = offset + entry->shape.size() * dtype_size(entry->dtype);
         std::string extents;
-        for (const Index extent : entry->shape.extents()) extents += (extents.empty() ? "" : ",") + std::to_string(extent);
+        for (const Index extent : entry->shape.extents())
+          extents += (extents.empty() ? "" : ",") + std::to_string(extent);
         text += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", text == "{" ? "" : ",",
                             nlohmann::json(entry->name).dump(), dtype_name(entry->dtype), extents, offset, end);
         offset = end;
@@ -122,9 +123,10 @@ class SafetensorsWriter {
           const auto now = std::min(block, values.size() - done);
           convert(values.data() + done, buffer.data(), static_cast<Index>(now));
           for (std::size_t i = 0; i < now; ++i)
-            require(std::isfinite(convert<float>(buffer[i])) || !std::isfinite(values[done + i]) || sizeof(To) > sizeof(T),
-                    "cloze.safetensors_write.2", "tensor \"{}\": element {} is {}, too large for {}", name, done + i,
-                    values[done + i], dtype_name(dtype));
+            require(
+                std::isfinite(convert<float>(buffer[i])) || !std::isfinite(values[done + i]) || sizeof(To) > sizeof(T),
+                "cloze.safetensors_write.2", "tensor \"{}\": element {} is {}, too large for {}", name, done + i,
+                values[done + i], dtype_name(dtype));
           file.write(std::as_bytes(std::span<const To>(buffer.data(), now)));
         }
       }

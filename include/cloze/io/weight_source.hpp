@@ -13,8 +13,9 @@ namespace cloze {
 /// Also opens a single .safetensors file. Move only.
 class WeightSource {
  public:
-  /// Errors: [cloze.weights.1] the folder holds neither file, [cloze.weights.2] an index that is broken: no "weight_map",
-  /// a shard's name that is not a plain file name, or a tensor that its shard does not hold; SafetensorsFile's.
+  /// Errors: [cloze.weights.1] the folder holds neither file, [cloze.weights.2] an index that is broken: no
+  /// "weight_map", a shard's name that is not a plain file name, or a tensor that its shard does not hold;
+  /// SafetensorsFile's.
   static WeightSource open(const std::filesystem::path& path) {
     WeightSource source;
     source.where_ = path.string();
@@ -67,7 +68,8 @@ class WeightSource {
   /// The file that holds a tensor. Errors: [cloze.weights.3] no such tensor.
   const SafetensorsFile& file(const std::string& name) const {
     const auto at = file_of_.find(name);
-    require(at != file_of_.end(), "cloze.weights.3", "{}: no tensor \"{}\" among its {}", where_, name, file_of_.size());
+    require(at != file_of_.end(), "cloze.weights.3", "{}: no tensor \"{}\" among its {}", where_, name,
+            file_of_.size());
     return files_[at->second];
   }
 
@@ -90,9 +92,10 @@ class WeightSource {
     for (const auto& [name, shard] : json["weight_map"].items()) {
       const std::string file = shard.is_string() ? shard.get<std::string>() : std::string();
       // Only a file of this very folder: an index must not reach elsewhere.
-      require(!file.empty() && file != "." && file != ".." && file.find_first_of(std::string_view("/\\\0", 3)) == file.npos,
-              "cloze.weights.2", "{}: tensor \"{}\": wanted the name of a file in the same folder, found {}",
-              index.string(), name, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+      require(
+          !file.empty() && file != "." && file != ".." && file.find_first_of(std::string_view("/\\\0", 3)) == file.npos,
+          "cloze.weights.2", "{}: tensor \"{}\": wanted the name of a file in the same folder, found {}",
+          index.string(), name, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
       const auto [at, fresh] = position_of.try_emplace(file, files_.size());
       if (fresh) files_.emplace_back(folder / file);
       const SafetensorsFile& opened = files_[at->second];

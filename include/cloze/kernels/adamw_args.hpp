@@ -8,16 +8,17 @@ namespace cloze::kernels {
 /// The factors of one step, worked out in double from the options and the step number (train/adamw.hpp).
 template <class T>
 struct AdamWFactors {
-  T keep;        // 1 - lr * weight_decay
-  T one_beta1;   // 1 - beta1
+  T keep;       // 1 - lr * weight_decay
+  T one_beta1;  // 1 - beta1
   T beta2;
-  T one_beta2;   // 1 - beta2
-  T step_size;   // lr / (1 - beta1^step)
-  T root;        // sqrt(1 - beta2^step)
+  T one_beta2;  // 1 - beta2
+  T step_size;  // lr / (1 - beta1^step)
+  T root;       // sqrt(1 - beta2^step)
   T eps;
 };
 
-/// For every element: w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m / (√v / root + eps).
+/// For every element: w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m / (√v / root +
+/// eps).
 template <class T>
 struct AdamWArgs {
   Index size;
@@ -28,8 +29,8 @@ struct AdamWArgs {
   AdamWFactors<T> factors;
 };
 
-/// The same for the rows of a table that gradients ever reached. Slot i of the moments belongs to row rows[i]; its gradient
-/// is row grad_rows[i] of `grads`, or zeros where that is -1.
+/// The same for the rows of a table that gradients ever reached. Slot i of the moments belongs to row rows[i]; its
+/// gradient is row grad_rows[i] of `grads`, or zeros where that is -1.
 template <class T>
 struct AdamWRowsArgs {
   Index count, columns;

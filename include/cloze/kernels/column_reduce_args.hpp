@@ -23,8 +23,8 @@ struct ColumnReduceArgs {
   T* y;              // [rows, groups]
 };
 
-/// Gradients of the above. The gradient of a maximum goes to the first column that reaches it; a group whose logsumexp is
-/// -inf passes nothing on.
+/// Gradients of the above. The gradient of a maximum goes to the first column that reaches it; a group whose logsumexp
+/// is -inf passes nothing on.
 template <class T>
 struct ColumnReduceBackwardArgs {
   Index rows, groups, columns;
@@ -32,9 +32,9 @@ struct ColumnReduceBackwardArgs {
   ColumnReduce kind;
   const T* x;
   const T* weights;
-  const T* y;               // [rows, groups]
-  const T* dy;              // [rows, groups]
-  GradTarget<T> dx;         // [rows, columns]
+  const T* y;              // [rows, groups]
+  const T* dy;             // [rows, groups]
+  GradTarget<T> dx;        // [rows, columns]
   GradTarget<T> dweights;  // [columns]
 };
 

@@ -13,9 +13,9 @@ struct CrossEntropyRow {
   T largest, log_sum, mass;
 };
 
-/// losses[r] = -Σ_c t(r, c) log p(r, c), with the targets t of one of two kinds, smoothed: (1 - smoothing) t + smoothing / columns.
-/// A target of zero contributes zero, even where its probability is zero. A row whose label is `ignored` has loss zero.
-/// A row of logits that are all -inf has loss +inf and gradient zero.
+/// losses[r] = -Σ_c t(r, c) log p(r, c), with the targets t of one of two kinds, smoothed: (1 - smoothing) t +
+/// smoothing / columns. A target of zero contributes zero, even where its probability is zero. A row whose label is
+/// `ignored` has loss zero. A row of logits that are all -inf has loss +inf and gradient zero.
 template <class T>
 struct CrossEntropyArgs {
   Index rows, columns;

@@ -1,4 +1,5 @@
-// What tells one BERT-like encoder from another: the keys of its config.json and the names of its tensors. All else is shared.
+// What tells one BERT-like encoder from another: the keys of its config.json and the names of its tensors. All else is
+// shared.
 #pragma once
 
 #include <string>

@@ -11,9 +11,9 @@ namespace cloze {
 template <Scalar T, Device D = Cpu>
 class BertForMaskedLM : public EncoderForMaskedLM<T, D> {
  public:
-  /// Errors: read_encoder_config's, WeightSource's and PretrainedFolder's.
+  /// Errors: read_pretrained_config's, WeightSource's and PretrainedFolder's.
   static BertForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
-    BertForMaskedLM model(read_encoder_config(folder, {&bert_architecture()}), options);
+    BertForMaskedLM model(read_pretrained_config(folder, {&bert_architecture()}), options);
     model.load(folder);
     return model;
   }
@@ -27,7 +27,7 @@ template <Scalar T, Device D = Cpu>
 class BertForPreTraining : public EncoderForMaskedLM<T, D> {
  public:
   static BertForPreTraining from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
-    BertForPreTraining model(read_encoder_config(folder, {&bert_architecture()}), options);
+    BertForPreTraining model(read_pretrained_config(folder, {&bert_architecture()}), options);
     model.load(folder);
     return model;
   }
@@ -81,7 +81,7 @@ class BertForSequenceClassification : public EncoderForSequenceClassification<T,
   /// Errors: as BertForMaskedLM, and [cloze.classification.1].
   static BertForSequenceClassification from_pretrained(const std::filesystem::path& folder,
                                                        const ClassificationOptions& options = {}) {
-    BertForSequenceClassification model(read_encoder_config(folder, {&bert_architecture()}), options);
+    BertForSequenceClassification model(read_pretrained_config(folder, {&bert_architecture()}), options);
     model.load(folder, options);
     return model;
   }

@@ -54,14 +54,16 @@ class ConfigReader {
   Index count(const std::string& key, Index least, Index most) const {
     return checked_count(key, json_get<Index>(json_, key, where_), least, most);
   }
-  double probability(const std::string& key) const { return checked_probability(key, json_get<double>(json_, key, where_)); }
+  double probability(const std::string& key) const {
+    return checked_probability(key, json_get<double>(json_, key, where_));
+  }
   double probability_or(const std::string& key, double otherwise) const {
     return checked_probability(key, json_get_or<double>(json_, key, otherwise, where_));
   }
   double positive(const std::string& key) const {
     const double value = json_get<double>(json_, key, where_);
-    require(std::isfinite(value) && value > 0, "cloze.config.1", "{}: \"{}\": wanted a positive number, found {}", where_,
-            key, value);
+    require(std::isfinite(value) && value > 0, "cloze.config.1", "{}: \"{}\": wanted a positive number, found {}",
+            where_, key, value);
     return value;
   }
   Activation activation(const std::string& key) const {
@@ -82,15 +84,15 @@ class ConfigReader {
          at->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, 100));
   }
   Index checked_count(const std::string& key, Index value, Index least, Index most) const {
-    require(value >= least && value <= most, "cloze.config.1", "{}: \"{}\": wanted {} to {}, found {}", where_, key, least,
-            most, value);
+    require(value >= least && value <= most, "cloze.config.1", "{}: \"{}\": wanted {} to {}, found {}", where_, key,
+            least, most, value);
     return value;
   }
 
  private:
   double checked_probability(const std::string& key, double value) const {
-    require(value >= 0 && value < 1, "cloze.config.1", "{}: \"{}\": wanted a probability in [0, 1), found {}", where_, key,
-            value);
+    require(value >= 0 && value < 1, "cloze.config.1", "{}: \"{}\": wanted a probability in [0, 1), found {}", where_,
+            key, value);
     return value;
   }
 
@@ -119,14 +121,15 @@ inline std::string read_model_type(const std::filesystem::path& folder) {
   return json_get<std::string>(read_json(path), "model_type", path.string());
 }
 
-/// Reads folder/config.json as one of `accepted`. Nothing that matters is guessed: a field that is missing or of another
-/// type is an error that names file and field. Only these have defaults, as in Hugging Face: tie_word_embeddings (true),
-/// classifier_dropout (that of the hidden layers), initializer_range (0.02), num_labels (2).
-/// Errors: [cloze.file.1], [cloze.json.1], [cloze.json.2] a field missing or of another type, [cloze.config.1] a value out
-/// of range, [cloze.config.2] an unknown activation, [cloze.config.3] a setting that is not supported, [cloze.config.4]
-/// another model_type, [cloze.config.5] heads that do not divide the hidden size.
-inline EncoderConfig read_encoder_config(const std::filesystem::path& folder,
-                                         const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
+/// Reads folder/config.json as one of `accepted`. Nothing that matters is guessed: a field that is missing or of
+/// another type is an error that names file and field. Only these have defaults, as in Hugging Face:
+/// tie_word_embeddings (true), classifier_dropout (that of the hidden layers), initializer_range (0.02), num_labels
+/// (2). Errors: [cloze.file.1], [cloze.json.1], [cloze.json.2] a field missing or of another type, [cloze.config.1] a
+/// value out of range, [cloze.config.2] an unknown activation, [cloze.config.3] a setting that is not supported,
+/// [cloze.config.4] another model_type, [cloze.config.5] heads that do not divide the hidden size.
+inline EncoderConfig read_encoder_config(
+    const std::filesystem::path& folder,
+    const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
   EncoderConfig config;
   config.where = (folder / "config.json").string();
   const std::string& where = config.where;

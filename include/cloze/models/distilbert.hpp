@@ -9,9 +9,9 @@ namespace cloze {
 template <Scalar T, Device D = Cpu>
 class DistilBertForMaskedLM : public EncoderForMaskedLM<T, D> {
  public:
-  /// Errors: read_encoder_config's, WeightSource's and PretrainedFolder's.
+  /// Errors: read_pretrained_config's, WeightSource's and PretrainedFolder's.
   static DistilBertForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
-    DistilBertForMaskedLM model(read_encoder_config(folder, {&distilbert_architecture()}), options);
+    DistilBertForMaskedLM model(read_pretrained_config(folder, {&distilbert_architecture()}), options);
     model.load(folder);
     return model;
   }
@@ -25,8 +25,8 @@ class DistilBertForSequenceClassification : public EncoderForSequenceClassificat
  public:
   /// Errors: as DistilBertForMaskedLM, and [cloze.classification.1].
   static DistilBertForSequenceClassification from_pretrained(const std::filesystem::path& folder,
-                                                            const ClassificationOptions& options = {}) {
-    DistilBertForSequenceClassification model(read_encoder_config(folder, {&distilbert_architecture()}), options);
+                                                             const ClassificationOptions& options = {}) {
+    DistilBertForSequenceClassification model(read_pretrained_config(folder, {&distilbert_architecture()}), options);
     model.load(folder, options);
     return model;
   }

@@ -23,7 +23,8 @@ class TransformerEncoder {
 
   /// The last layer's output.   ->  [tokens, hidden]
   /// Throws [cloze.encoder.1] where the batch's arrays do not fit together, [cloze.encoder.2] a token id outside the
-  /// vocabulary, [cloze.encoder.3] a position outside the position table, [cloze.encoder.4] a segment the model has not.
+  /// vocabulary, [cloze.encoder.3] a position outside the position table, [cloze.encoder.4] a segment the model has
+  /// not.
   Tensor<T, D> forward(const PackedBatch& batch, const ForwardContext& context = {}) const;
 
   /// Some rows of forward(), ascending: the last layer computes nothing else but keys and values.   ->  [rows, hidden]
@@ -75,7 +76,8 @@ template <Scalar T, Device D>
 void TransformerEncoder<T, D>::check(const PackedBatch& batch) const {
   const auto tokens = batch.ids.size();
   require(batch.segments.size() == tokens && batch.positions.size() == tokens, "cloze.encoder.1",
-          "a batch of {} tokens has {} segments and {} positions", tokens, batch.segments.size(), batch.positions.size());
+          "a batch of {} tokens has {} segments and {} positions", tokens, batch.segments.size(),
+          batch.positions.size());
   require(!batch.cu_seqlens.empty() && batch.cu_seqlens.front() == 0 && batch.cu_seqlens.back() == batch.tokens() &&
               std::ranges::is_sorted(batch.cu_seqlens),
           "cloze.encoder.1", "the cumulative lengths of a batch must rise from 0 to its {} tokens", tokens);

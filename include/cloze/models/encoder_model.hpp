@@ -15,7 +15,7 @@ namespace cloze {
 
 /// What from_pretrained did besides reading what the model needs.
 struct LoadReport {
-  std::vector<std::string> unused;  // tensors of the file that the model has no place for
+  std::vector<std::string> unused;  // tensors of the file that the model has no place for, and will not save
   std::vector<std::string> fresh;   // parameters that were drawn anew, as the caller asked
 };
 
@@ -23,6 +23,26 @@ struct LoadReport {
 struct LoadOptions {
   std::optional<DropoutRates> dropout{};  // instead of config.json's
 };
+
+/// read_encoder_config, and a look at the file's largest tensors: config.json alone must not decide how much memory is
+/// taken. Throws read_encoder_config's, WeightSource's and PretrainedFolder's errors.
+inline EncoderConfig read_pretrained_config(
+    const std::filesystem::path& folder,
+    const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
+  const EncoderConfig config = read_encoder_config(folder, accepted);
+  const EncoderArchitecture& architecture = *config.architecture;
+  const EncoderNames& names = architecture.encoder;
+  const std::string& prefix = architecture.prefix;
+  PretrainedFolder files(folder, prefix);
+  files.add_alias(prefix + names.words + ".weight", architecture.mlm_head.decoder + ".weight");
+  files.check(prefix + names.words + ".weight", {config.vocab_size, config.hidden_size});
+  files.check(prefix + names.positions + ".weight", {config.max_positions, config.hidden_size});
+  const std::string last_layer = prefix + names.layers + std::to_string(config.layers - 1) + ".";
+  files.check(last_layer + names.layer.down + ".weight", {config.hidden_size, config.intermediate_size});
+  if (config.segment_types > 0)
+    files.check(prefix + names.segments + ".weight", {config.segment_types, config.hidden_size});
+  return config;
+}
 
 /// Copies of a model share its parameters, as copies of a tensor do.
 template <Scalar T, Device D = Cpu>

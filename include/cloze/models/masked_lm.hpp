@@ -6,8 +6,8 @@
 
 namespace cloze {
 
-/// Every function takes a ForwardContext; by default it evaluates, without dropout. What is computed: mask rows only (in
-/// the last layer all but keys and values, and in the head), and the words asked for only.
+/// Every function takes a ForwardContext; by default it evaluates, without dropout. What is computed: mask rows only
+/// (in the last layer all but keys and values, and in the head), and the words asked for only.
 template <Scalar T, Device D = Cpu>
 class EncoderForMaskedLM : public EncoderModel<T, D> {
  public:
@@ -27,7 +27,8 @@ class EncoderForMaskedLM : public EncoderModel<T, D> {
   const MlmHead<T, D>& mlm_head() const { return head_; }
 
  protected:
-  EncoderForMaskedLM(const EncoderConfig& config, const LoadOptions& options, const std::string& class_suffix = "ForMaskedLM");
+  EncoderForMaskedLM(const EncoderConfig& config, const LoadOptions& options,
+                     const std::string& class_suffix = "ForMaskedLM");
   /// Throws PretrainedFolder's errors; a tied decoder that the file repeats must equal the embeddings.
   void load(const std::filesystem::path& folder);
 

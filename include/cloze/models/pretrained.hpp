@@ -1,4 +1,5 @@
-// PretrainedFolder: a model folder's tensors, found under Hugging Face's names, old and new, and checked before any is read.
+// PretrainedFolder: a model folder's tensors, found under Hugging Face's names, old and new, and checked before any is
+// read.
 #pragma once
 
 #include <algorithm>
@@ -25,21 +26,25 @@ class PretrainedFolder {
   /// From now on a tensor that is not there as `name` is looked for as `other`.
   void add_alias(const std::string& name, const std::string& other) { aliases_.emplace(name, other); }
 
-  /// The name under which the file holds `name`: as it is, without or with the prefix, or with LayerNorm.gamma and .beta
-  /// as TensorFlow's checkpoints had them; nothing where it has none of these.
+  /// The name under which the file holds `name`: as it is, without or with the prefix, or with LayerNorm.gamma and
+  /// .beta as TensorFlow's checkpoints had them; nothing where it has none of these.
   std::optional<std::string> find(const std::string& name) const {
     std::vector<std::string> spellings{name};
     spellings.push_back(name.starts_with(prefix_) ? name.substr(prefix_.size()) : prefix_ + name);
     if (const auto alias = aliases_.find(name); alias != aliases_.end()) spellings.push_back(alias->second);
     for (std::size_t i = spellings.size(); i-- > 0;) {
       const std::string spelling = spellings[i];
-      if (spelling.ends_with("LayerNorm.weight")) spellings.push_back(spelling.substr(0, spelling.size() - 6) + "gamma");
+      if (spelling.ends_with("LayerNorm.weight"))
+        spellings.push_back(spelling.substr(0, spelling.size() - 6) + "gamma");
       if (spelling.ends_with("LayerNorm.bias")) spellings.push_back(spelling.substr(0, spelling.size() - 4) + "beta");
     }
     for (const auto& spelling : spellings)
       if (source_.contains(spelling)) return spelling;
     return std::nullopt;
   }
+
+  /// Throws [cloze.pretrained.1] where the tensor is missing, [cloze.pretrained.2] where its shape is another.
+  void check(const std::string& name, const Shape& shape) { locate(name, shape); }
 
   /// Fills every slot from the file. All names and shapes are checked before the first element is read.
   /// Throws [cloze.pretrained.1] where a tensor is missing, [cloze.pretrained.2] where its shape is another.
@@ -62,10 +67,11 @@ class PretrainedFolder {
     const auto place = locate(name, original.shape());
     std::vector<T> copy(static_cast<std::size_t>(original.size()));
     source_.read_into(place, copy.data(), original.size());
-    require(copy == original.to_vector(), "cloze.pretrained.3",
-            "{}: tensor \"{}\" differs from \"{}\", though config.json ties them: set \"tie_word_embeddings\" to false if "
-            "they are meant to differ",
-            where(), *stored, original_name);
+    require(
+        copy == original.to_vector(), "cloze.pretrained.3",
+        "{}: tensor \"{}\" differs from \"{}\", though config.json ties them: set \"tie_word_embeddings\" to false if "
+        "they are meant to differ",
+        where(), *stored, original_name);
   }
 
   const std::string& where() const { return source_.where(); }
@@ -111,7 +117,8 @@ class PretrainedFolder {
       if (!stored.starts_with(head)) continue;
       if (count++ < 3) examples += (examples.empty() ? "" : ", ") + stored;
     }
-    if (count == 0) return fmt::format("; the file holds {} tensors and none begins with \"{}\"", source_.names().size(), head);
+    if (count == 0)
+      return fmt::format("; the file holds {} tensors and none begins with \"{}\"", source_.names().size(), head);
     return fmt::format("; the file holds {} tensors that begin with \"{}\": {}{}", count, head, examples,
                        count > 3 ? ", …" : "");
   }

@@ -9,9 +9,9 @@ namespace cloze {
 template <Scalar T, Device D = Cpu>
 class RobertaForMaskedLM : public EncoderForMaskedLM<T, D> {
  public:
-  /// Errors: read_encoder_config's, WeightSource's and PretrainedFolder's.
+  /// Errors: read_pretrained_config's, WeightSource's and PretrainedFolder's.
   static RobertaForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
-    RobertaForMaskedLM model(read_encoder_config(folder, {&roberta_architecture()}), options);
+    RobertaForMaskedLM model(read_pretrained_config(folder, {&roberta_architecture()}), options);
     model.load(folder);
     return model;
   }
@@ -25,8 +25,8 @@ class RobertaForSequenceClassification : public EncoderForSequenceClassification
  public:
   /// Errors: as RobertaForMaskedLM, and [cloze.classification.1].
   static RobertaForSequenceClassification from_pretrained(const std::filesystem::path& folder,
-                                                            const ClassificationOptions& options = {}) {
-    RobertaForSequenceClassification model(read_encoder_config(folder, {&roberta_architecture()}), options);
+                                                          const ClassificationOptions& options = {}) {
+    RobertaForSequenceClassification model(read_pretrained_config(folder, {&roberta_architecture()}), options);
     model.load(folder, options);
     return model;
   }

@@ -13,7 +13,8 @@ template <Scalar T, Device D = Cpu>
 class SentenceEncoder : public EncoderModel<T, D> {
  public:
   /// Reads any encoder's folder; heads in it are left unused. Where 1_Pooling/config.json is there, it must say mean.
-  /// Errors: read_encoder_config's, WeightSource's, PretrainedFolder's, and [cloze.sentence_encoder.1] another pooling.
+  /// Errors: read_pretrained_config's, WeightSource's, PretrainedFolder's, and [cloze.sentence_encoder.1] another
+  /// pooling.
   static SentenceEncoder from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
     const auto pooling = folder / "1_Pooling" / "config.json";
     if (std::filesystem::exists(pooling)) {
@@ -23,7 +24,7 @@ class SentenceEncoder : public EncoderModel<T, D> {
                 "cloze.sentence_encoder.1", "{}: \"{}\" is {}: only the mean over all tokens is supported",
                 pooling.string(), key, value.dump());
     }
-    SentenceEncoder model(read_encoder_config(folder), options);
+    SentenceEncoder model(read_pretrained_config(folder), options);
     PretrainedFolder files(folder, model.prefix());
     model.load(files);
     return model;

@@ -9,9 +9,9 @@ namespace cloze {
 
 /// Settings of from_pretrained for classification models.
 struct ClassificationOptions {
-  std::optional<Index> num_labels{};            // default: config.json's
+  std::optional<Index> num_labels{};             // default: config.json's
   std::optional<std::uint64_t> new_head_seed{};  // draw a fresh head; default: the head must be in the file
-  std::optional<DropoutRates> dropout{};        // instead of config.json's
+  std::optional<DropoutRates> dropout{};         // instead of config.json's
 };
 
 /// Logits of every class for every sequence; with one label, a regression.
@@ -105,7 +105,7 @@ Tensor<T, D> EncoderForSequenceClassification<T, D>::logits(const PackedBatch& b
   const double rate = encoder_.dropout.classifier;
   const auto drop = [&](const Tensor<T, D>& x) {
     const Dropout drawn = context.dropout(rate);
-    return drawn.p > 0 ? dropout(x, drawn) : x;
+    return drawn.p > 0 ? cloze::dropout(x, drawn) : x;
   };
   auto x = encoder_.forward_rows(batch, this->first_rows(batch), context);  // [sequences, hidden]
   if (head.dropout_before) x = drop(x);

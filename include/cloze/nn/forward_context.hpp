@@ -25,11 +25,13 @@ struct ForwardContext {
   /// The dropout of one operation. Throws [cloze.nn.1] where one is wanted and there is no generator, or the
   /// probability is outside [0, 1).
   Dropout dropout(double probability) const {
-    require(probability >= 0 && probability < 1, "cloze.nn.1", "dropout {}: wanted a probability in [0, 1)", probability);
-    if (!training || probability == 0) return {};
-    require(rng != nullptr, "cloze.nn.1",
-            "a training forward pass with dropout {} needs ForwardContext::rng: give it a generator, or set the rates to 0",
+    require(probability >= 0 && probability < 1, "cloze.nn.1", "dropout {}: wanted a probability in [0, 1)",
             probability);
+    if (!training || probability == 0) return {};
+    require(
+        rng != nullptr, "cloze.nn.1",
+        "a training forward pass with dropout {} needs ForwardContext::rng: give it a generator, or set the rates to 0",
+        probability);
     return {probability, rng->next_u64()};
   }
 };

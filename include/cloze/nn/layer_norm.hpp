@@ -28,8 +28,9 @@ struct LayerNorm {
   /// norm(residual + dropout(x)) in one pass. `row_ids` numbers the rows for the dropout bits; empty: 0, 1, …
   Tensor<T, D> operator()(const Tensor<T, D>& x, const Tensor<T, D>& residual, Dropout dropout,
                           std::span<const Index> row_ids = {}) const {
-    return residual_layer_norm(x, residual, weight, bias,
-                               ResidualNormOptions<T>{.eps = static_cast<T>(eps), .dropout = dropout, .row_ids = row_ids});
+    return residual_layer_norm(
+        x, residual, weight, bias,
+        ResidualNormOptions<T>{.eps = static_cast<T>(eps), .dropout = dropout, .row_ids = row_ids});
   }
 
   void visit(const std::string& prefix, const ParameterVisitor<T, D>& f) const {

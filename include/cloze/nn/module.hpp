@@ -14,9 +14,9 @@ namespace cloze {
 /// One parameter as its module stores it and as files name it.
 template <Scalar T, Device D>
 struct ParameterSlot {
-  std::string name;                    // of the parameter
-  Tensor<T, D> tensor;                 // shares the module's elements
-  std::vector<std::string> parts{};    // names of its equal row slices in files; empty: the whole, under `name`
+  std::string name;                  // of the parameter
+  Tensor<T, D> tensor;               // shares the module's elements
+  std::vector<std::string> parts{};  // names of its equal row slices in files; empty: the whole, under `name`
 };
 
 /// A plain function type, so that modules are compiled once and not once per visitor.

@@ -23,9 +23,10 @@ struct RowSelection {
     std::size_t sequence = 0;
     positions.reserve(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      require(rows[i] >= 0 && rows[i] < tokens, "cloze.nn.2", "selected row {} of a batch of {} tokens", rows[i], tokens);
-      require(i == 0 || rows[i - 1] <= rows[i], "cloze.nn.2",
-              "selected rows must ascend: row {} comes after row {}", rows[i], i == 0 ? 0 : rows[i - 1]);
+      require(rows[i] >= 0 && rows[i] < tokens, "cloze.nn.2", "selected row {} of a batch of {} tokens", rows[i],
+              tokens);
+      require(i == 0 || rows[i - 1] <= rows[i], "cloze.nn.2", "selected rows must ascend: row {} comes after row {}",
+              rows[i], i == 0 ? 0 : rows[i - 1]);
       while (rows[i] >= batch_cu_seqlens[sequence + 1]) cu_seqlens[++sequence] = static_cast<Index>(i);
       positions.push_back(rows[i] - batch_cu_seqlens[sequence]);
     }

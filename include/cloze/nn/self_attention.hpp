@@ -28,12 +28,12 @@ struct SelfAttention {
 
   SelfAttention() = default;
   /// `head_count` divides `hidden`.
-  SelfAttention(Index hidden, Index head_count)
-      : qkv(hidden, 3 * hidden), output(hidden, hidden), heads(head_count) {}
+  SelfAttention(Index hidden, Index head_count) : qkv(hidden, 3 * hidden), output(hidden, hidden), heads(head_count) {}
 
   /// x [tokens, hidden]  ->  [tokens, hidden], after the output projection.
   Tensor<T, D> operator()(const Tensor<T, D>& x, std::span<const Index> cu_seqlens, Dropout dropout) const {
-    return output(attention_qkv(qkv(x), AttentionOptions{.heads = heads, .dropout = dropout, .cu_seqlens = cu_seqlens}));
+    return output(
+        attention_qkv(qkv(x), AttentionOptions{.heads = heads, .dropout = dropout, .cu_seqlens = cu_seqlens}));
   }
 
   /// The same for some rows only: queries and projection for them, keys and values for all.
@@ -53,7 +53,8 @@ struct SelfAttention {
 
   void visit(const std::string& prefix, const AttentionNames& names, const ParameterVisitor<T, D>& f) const {
     const auto fused = [&](const std::string& kind, const Tensor<T, D>& tensor) {
-      f({prefix + names.fused + kind, tensor,
+      f({prefix + names.fused + kind,
+         tensor,
          {prefix + names.query + kind, prefix + names.key + kind, prefix + names.value + kind}});
     };
     fused(".weight", qkv.weight);

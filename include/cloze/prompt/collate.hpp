@@ -32,12 +32,13 @@ concept ExampleRange = std::ranges::input_range<R> && requires(std::ranges::rang
   { detail::as_example(item) } -> std::same_as<const Example&>;
 };
 
-/// Renders every example and packs them, in order. Demonstrations are drawn from `rng` in that order. Labels and scores are filled
-/// where every example has one; where some have and some have not, it is an error. A verbalizer that shows no labels goes only with
-/// NoDemos. Errors: render's and the sampler's; [cloze.collate.1] some examples are labelled (or scored) and some are not.
-template <ExampleRange Examples, DemoSampler Demos, class V, TokenizerLike Tokenizer>
-PackedBatch collate(Examples&& examples, const Template& prompt, const Demos& demos, const V& verbalizer, const Tokenizer& tokenizer,
-                    Rng& rng, const RenderOptions& options = {}) {
+/// Renders every example and packs them, in order. Demonstrations are drawn from `rng` in that order. Labels and scores
+/// are filled where every example has one; where some have and some have not, it is an error. A verbalizer that shows
+/// no labels goes only with NoDemos. Errors: render's and the sampler's; [cloze.collate.1] some examples are labelled
+/// (or scored) and some are not.
+template <ExampleRange Examples, DemoSampler Demos, NamesWords V, TokenizerLike Tokenizer>
+PackedBatch collate(Examples&& examples, const Template& prompt, const Demos& demos, const V& verbalizer,
+                    const Tokenizer& tokenizer, Rng& rng, const RenderOptions& options = {}) {
   static_assert(ShowsLabels<V> || std::same_as<Demos, NoDemos>,
                 "demonstrations show a word for each label: the verbalizer needs label_words()");
   std::span<const TokenId> label_words;
@@ -49,9 +50,10 @@ PackedBatch collate(Examples&& examples, const Template& prompt, const Demos& de
     if (example.label) batch.labels.push_back(*example.label);
     if (example.score) batch.scores.push_back(*example.score);
     const auto sequences = static_cast<std::size_t>(batch.sequences());
-    require((batch.labels.empty() || batch.labels.size() == sequences) && (batch.scores.empty() || batch.scores.size() == sequences),
-            "cloze.collate.1", "{}: {} of {} examples of the batch have a label, {} a score; wanted all or none", describe(example),
-            batch.labels.size(), sequences, batch.scores.size());
+    require((batch.labels.empty() || batch.labels.size() == sequences) &&
+                (batch.scores.empty() || batch.scores.size() == sequences),
+            "cloze.collate.1", "{}: {} of {} examples of the batch have a label, {} a score; wanted all or none",
+            describe(example), batch.labels.size(), sequences, batch.scores.size());
   }
   return batch;
 }

@@ -35,23 +35,28 @@ struct RandomDemosOptions {
   std::optional<float> score_threshold = {};
 };
 
-/// So many random examples of each label, without replacement, labels in order (LM-BFF shows one of each). The query itself is
-/// never among them: it is recognised by its address, or by equal texts and source.
+/// So many random examples of each label, without replacement, labels in order (LM-BFF shows one of each). The query
+/// itself is never among them: it is recognised by its address, or by equal texts and source.
 class RandomDemos {
  public:
-  /// Keeps a view of `data`, which must live as long. Errors: [cloze.demos.1] an example without label (or, with score_threshold,
-  /// without score), [cloze.demos.2] a label with no example, or per_label below 1.
-  explicit RandomDemos(std::span<const Example> data, const RandomDemosOptions& options = {}) : per_label_(options.per_label) {
-    require(options.per_label >= 1, "cloze.demos.2", "{} demonstrations of each label; wanted 1 or more", options.per_label);
+  /// Keeps a view of `data`, which must live as long. Errors: [cloze.demos.1] an example without label (or, with
+  /// score_threshold, without score), [cloze.demos.2] a label with no example, or per_label below 1.
+  explicit RandomDemos(std::span<const Example> data, const RandomDemosOptions& options = {})
+      : per_label_(options.per_label) {
+    require(options.per_label >= 1, "cloze.demos.2", "{} demonstrations of each label; wanted 1 or more",
+            options.per_label);
     for (const Example& example : data) {
       std::size_t label = 0;
       if (options.score_threshold) {
-        require(example.score.has_value(), "cloze.demos.1", "{}: no score to show it as a demonstration", describe(example));
+        require(example.score.has_value(), "cloze.demos.1", "{}: no score to show it as a demonstration",
+                describe(example));
         label = *example.score <= *options.score_threshold ? 0 : 1;
       } else {
-        require(example.label.has_value() && value(*example.label) >= 0 && value(*example.label) < static_cast<Index>(data.size()),
+        require(example.label.has_value() && value(*example.label) >= 0 &&
+                    value(*example.label) < static_cast<Index>(data.size()),
                 "cloze.demos.1", "{}: {} cannot be shown as a demonstration", describe(example),
-                example.label ? fmt::format("label {} of {} examples", value(*example.label), data.size()) : std::string("no label, so it"));
+                example.label ? fmt::format("label {} of {} examples", value(*example.label), data.size())
+                              : std::string("no label, so it"));
         label = static_cast<std::size_t>(value(*example.label));
       }
       if (label >= by_label_.size()) by_label_.resize(label + 1);

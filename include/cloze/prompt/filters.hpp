@@ -85,10 +85,14 @@ inline std::string apply_filter(Filter filter, std::string text) {
     case Filter::drop_punctuation:
       if (detail::ends_in_punctuation(text)) text.pop_back();
       return text;
-    case Filter::drop_last: return detail::without_last_character(std::move(text));
-    case Filter::lower_first: return detail::map_characters(text, false, detail::append_lower);
-    case Filter::upper_first: return detail::map_characters(text, false, detail::append_upper);
-    case Filter::lower: return detail::map_characters(text, true, detail::append_lower);
+    case Filter::drop_last:
+      return detail::without_last_character(std::move(text));
+    case Filter::lower_first:
+      return detail::map_characters(text, false, detail::append_lower);
+    case Filter::upper_first:
+      return detail::map_characters(text, false, detail::append_upper);
+    case Filter::lower:
+      return detail::map_characters(text, true, detail::append_lower);
   }
   return text;
 }

@@ -19,10 +19,10 @@
 namespace cloze {
 
 struct LmbffOptions {
-  /// true: exactly what the original does. `sent-_` drops the last character whatever it is; a literal of one character is
-  /// looked up as a vocabulary entry; a literal that looks like `sent…` is an error (the original crashes); an input that is
-  /// too long is cut anywhere, label words, literals and the mask included (a lost mask is an error).
-  /// false: `sent-_` drops only a punctuation mark, literals are free, and only texts are ever cut.
+  /// true: exactly what the original does. `sent-_` drops the last character whatever it is; a literal of one character
+  /// is looked up as a vocabulary entry; a literal that looks like `sent…` is an error (the original crashes); an input
+  /// that is too long is cut anywhere, label words, literals and the mask included (a lost mask is an error). false:
+  /// `sent-_` drops only a punctuation mark, literals are free, and only texts are ever cut.
   bool compat = false;
   std::optional<Index> first_sent_limit = {};  // tokens of sent_0
   std::optional<Index> other_sent_limit = {};  // tokens of every other sentence
@@ -60,9 +60,15 @@ inline Piece lmbff_piece(std::string_view text, std::size_t at, std::string_view
   if (part == "sep" || part == "sep+")
     return {.kind = PieceKind::special, .special = SpecialRole::sep, .next_segment = part == "sep+"};
   if (part.starts_with("label_"))
-    return {.kind = PieceKind::label, .slot = lmbff_index(text, at + digits, part.substr(digits)), .fixed_label = true, .space = true};
+    return {.kind = PieceKind::label,
+            .slot = lmbff_index(text, at + digits, part.substr(digits)),
+            .fixed_label = true,
+            .space = true};
   if (part.starts_with("labelx_"))
-    return {.kind = PieceKind::label, .slot = lmbff_index(text, at + digits, part.substr(digits)), .flat = true, .space = true};
+    return {.kind = PieceKind::label,
+            .slot = lmbff_index(text, at + digits, part.substr(digits)),
+            .flat = true,
+            .space = true};
   for (const LmbffSentence& sentence : lmbff_sentences) {
     if (!part.starts_with(sentence.name)) continue;
     Piece piece{.kind = PieceKind::text,
@@ -86,7 +92,8 @@ inline Piece lmbff_piece(std::string_view text, std::size_t at, std::string_view
   return piece;
 }
 
-/// Errors: [cloze.template.4] an index, [cloze.template.5] no mask, [cloze.template.7] not UTF-8, [cloze.template.8] compat only.
+/// Errors: [cloze.template.4] an index, [cloze.template.5] no mask, [cloze.template.7] not UTF-8, [cloze.template.8]
+/// compat only.
 inline std::vector<Piece> parse_lmbff(std::string_view text, const LmbffOptions& options) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t size = utf8_sequence(text.substr(i));
@@ -141,10 +148,10 @@ inline std::string lmbff_demo(std::string_view sub, Index sentences, Index label
 
 }  // namespace detail
 
-/// LM-BFF's automatic template with demonstrations: the query's template, then for each label the same without `*cls*`, with
-/// its own sentences, and `*label_i*` for `*mask*`. compat reproduces the original's unanchored replacement, which damages
-/// pair templates from the fifth label on and any literal that contains `_0` or `_1`.
-/// Throws [cloze.template.4] where `labels` is not 0 to 1000.
+/// LM-BFF's automatic template with demonstrations: the query's template, then for each label the same without `*cls*`,
+/// with its own sentences, and `*label_i*` for `*mask*`. compat reproduces the original's unanchored replacement, which
+/// damages pair templates from the fifth label on and any literal that contains `_0` or `_1`. Throws [cloze.template.4]
+/// where `labels` is not 0 to 1000.
 inline std::string lmbff_expand_demos(std::string_view text, Index labels, bool compat = false) {
   require(labels >= 0 && labels <= detail::template_max_count, "cloze.template.4",
           "a template with demonstrations of {} labels; wanted 0 to 1000", labels);

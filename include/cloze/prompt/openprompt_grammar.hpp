@@ -47,9 +47,10 @@ class OpenpromptParser {
  public:
   explicit OpenpromptParser(std::string_view text) : text_(text) {}
 
-  /// Errors: [cloze.template.1] a brace without partner, [cloze.template.2] an unknown key, [cloze.template.3] an unknown
-  /// post_processing, [cloze.template.4] a count, [cloze.template.5] no mask, [cloze.template.6] a key where it means
-  /// nothing, [cloze.template.7] not UTF-8, [cloze.template.9] not Python's syntax for a dict or set of such values.
+  /// Errors: [cloze.template.1] a brace without partner, [cloze.template.2] an unknown key, [cloze.template.3] an
+  /// unknown post_processing, [cloze.template.4] a count, [cloze.template.5] no mask, [cloze.template.6] a key where it
+  /// means nothing, [cloze.template.7] not UTF-8, [cloze.template.9] not Python's syntax for a dict or set of such
+  /// values.
   std::vector<Piece> parse() {
     for (std::size_t i = 0; i < text_.size();) {
       const std::size_t size = utf8_sequence(text_.substr(i));
@@ -71,7 +72,8 @@ class OpenpromptParser {
         at_ = end;
       }
     }
-    const bool masked = std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& p) { return p.kind == PieceKind::mask; });
+    const bool masked =
+        std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& p) { return p.kind == PieceKind::mask; });
     if (!masked) fail_in_template("cloze.template.5", text_, text_.size(), "no {\"mask\"}");
     return std::move(pieces_);
   }
@@ -103,12 +105,19 @@ class OpenpromptParser {
       }
       if (++at_ >= text_.size()) break;
       switch (text_[at_]) {
-        case 'n': value += '\n'; break;
-        case 't': value += '\t'; break;
+        case 'n':
+          value += '\n';
+          break;
+        case 't':
+          value += '\t';
+          break;
         case '\\':
         case '\'':
-        case '"': value += text_[at_]; break;
-        default: syntax("an escape other than \\n, \\t, \\\\, \\' and \\\"");
+        case '"':
+          value += text_[at_];
+          break;
+        default:
+          syntax("an escape other than \\n, \\t, \\\\, \\' and \\\"");
       }
     }
     if (at_ >= text_.size()) syntax("a string that is never closed");
@@ -185,23 +194,27 @@ class OpenpromptParser {
 
   void add_piece(std::size_t open, std::map<std::string, OpenpromptValue> values, bool space) {
     static constexpr std::array<std::string_view, 6> primary{"placeholder", "meta", "mask", "soft", "special", "text"};
-    static constexpr std::array<std::string_view, 6> secondary{"soft_id", "duplicate", "same", "shortenable",
-                                                               "post_processing", "add_prefix_space"};
+    static constexpr std::array<std::string_view, 6> secondary{"soft_id",     "duplicate",       "same",
+                                                               "shortenable", "post_processing", "add_prefix_space"};
     std::string_view main;
     for (const auto& [key, value] : values) {
       if (std::find(primary.begin(), primary.end(), key) != primary.end()) {
-        if (!main.empty()) fail_in_template("cloze.template.6", text_, value.at, "two of placeholder, meta, mask, soft, special, text in one brace");
+        if (!main.empty())
+          fail_in_template("cloze.template.6", text_, value.at,
+                           "two of placeholder, meta, mask, soft, special, text in one brace");
         main = key;
       } else if (std::find(secondary.begin(), secondary.end(), key) == secondary.end()) {
         fail_in_template("cloze.template.2", text_, value.at, "unknown key \"" + key + "\"");
       }
     }
     if (main.empty() && values.contains("soft_id")) main = "soft";
-    if (main.empty()) fail_in_template("cloze.template.2", text_, open, "none of placeholder, meta, mask, soft, special, text");
+    if (main.empty())
+      fail_in_template("cloze.template.2", text_, open, "none of placeholder, meta, mask, soft, special, text");
     Piece piece{.space = space};
     if (const auto set = values.find("add_prefix_space"); set != values.end()) {
       const std::string prefix = string_of(set->second);
-      if (prefix != "" && prefix != " ") fail_in_template("cloze.template.6", text_, set->second.at, "add_prefix_space: wanted \"\" or \" \"");
+      if (prefix != "" && prefix != " ")
+        fail_in_template("cloze.template.6", text_, set->second.at, "add_prefix_space: wanted \"\" or \" \"");
       piece.space = prefix == " ";
     }
     if (main == "placeholder" || main == "meta") {
@@ -216,7 +229,8 @@ class OpenpromptParser {
       if (name.starts_with('<') && name.ends_with('>') && name.size() > 2) name = name.substr(1, name.size() - 2);
       const auto role = std::find(special_names.begin(), special_names.end(), name);
       if (role == special_names.end())
-        fail_in_template("cloze.template.2", text_, values["special"].at, "unknown special token; wanted <cls>, <sep>, <bos>, <eos> or <pad>");
+        fail_in_template("cloze.template.2", text_, values["special"].at,
+                         "unknown special token; wanted <cls>, <sep>, <bos>, <eos> or <pad>");
       piece.special = static_cast<SpecialRole>(role - special_names.begin());
     } else {
       soft_piece(piece, values);
@@ -235,7 +249,8 @@ class OpenpromptParser {
       piece.text = name;
     } else {
       if (name != "text_a" && name != "text_b")
-        fail_in_template("cloze.template.2", text_, value.at, "unknown placeholder \"" + name + "\"; wanted text_a or text_b");
+        fail_in_template("cloze.template.2", text_, value.at,
+                         "unknown placeholder \"" + name + "\"; wanted text_a or text_b");
       piece.slot = name == "text_a" ? 0 : 1;
     }
   }
@@ -244,7 +259,8 @@ class OpenpromptParser {
   void common(Piece& piece, std::map<std::string, OpenpromptValue>& values) {
     const bool is_text = piece.kind == PieceKind::text || piece.kind == PieceKind::meta;
     if (const auto set = values.find("shortenable"); set != values.end()) {
-      if (set->second.kind != Kind::boolean) fail_in_template("cloze.template.9", text_, set->second.at, "shortenable: wanted True or False");
+      if (set->second.kind != Kind::boolean)
+        fail_in_template("cloze.template.9", text_, set->second.at, "shortenable: wanted True or False");
       const bool shorten = set->second.number == 1;
       if (shorten && !is_text && piece.kind != PieceKind::literal)
         fail_in_template("cloze.template.6", text_, set->second.at, "a mask or special token is never shortened");
@@ -252,11 +268,13 @@ class OpenpromptParser {
       piece.shorten = !is_text && shorten;
     }
     if (const auto set = values.find("post_processing"); set != values.end()) {
-      if (!is_text) fail_in_template("cloze.template.6", text_, set->second.at, "post_processing belongs to placeholder and meta");
+      if (!is_text)
+        fail_in_template("cloze.template.6", text_, set->second.at, "post_processing belongs to placeholder and meta");
       piece.filters.push_back(filter_of(set->second));
     }
     for (const char* key : {"duplicate", "same", "soft_id"})
-      if (values.contains(key)) fail_in_template("cloze.template.6", text_, values[key].at, "this key belongs to soft tokens");
+      if (values.contains(key))
+        fail_in_template("cloze.template.6", text_, values[key].at, "this key belongs to soft tokens");
   }
 
   Filter filter_of(const OpenpromptValue& value) const {
@@ -310,12 +328,14 @@ class OpenpromptParser {
     const auto duplicate = values.find("duplicate");
     if (duplicate != values.end()) copies = positive(duplicate->second);
     if (duplicate != values.end() && !piece.initial.empty())
-      fail_in_template("cloze.template.6", text_, duplicate->second.at, "duplicate does not go with a text to start from");
+      fail_in_template("cloze.template.6", text_, duplicate->second.at,
+                       "duplicate does not go with a text to start from");
     const auto same = values.find("same");
     if (same != values.end() && same->second.kind != Kind::boolean)
       fail_in_template("cloze.template.9", text_, same->second.at, "same: wanted True or False");
     for (const char* key : {"shortenable", "post_processing"})
-      if (values.contains(key)) fail_in_template("cloze.template.6", text_, values[key].at, "this key does not belong to soft tokens");
+      if (values.contains(key))
+        fail_in_template("cloze.template.6", text_, values[key].at, "this key does not belong to soft tokens");
     if (same != values.end() && same->second.number == 1) {
       for (Index i = 0; i < copies; ++i) pieces_.push_back(piece);
     } else {

@@ -36,16 +36,16 @@ enum class SpecialRole { cls, sep, bos, eos, pad };
 /// One part of a template. Which members mean something depends on the kind.
 struct Piece {
   PieceKind kind = PieceKind::literal;
-  std::string text = {};            // literal: the text; meta: the key; soft: the name
-  Index slot = 0;                   // text: 0 text_a, 1 text_b; flat: counted on through the demonstrations
-  bool flat = false;                // LM-BFF's numbering: slot counts query and demonstration texts in one row
-  bool fixed_label = false;         // label: the word of label `slot`, whatever the demonstration's label
-  Index count = 1;                  // mask, soft: how many tokens; soft: 0 means as many as `initial` has
-  std::string initial = {};         // soft: the text whose embeddings are the starting values; may be empty
+  std::string text = {};     // literal: the text; meta: the key; soft: the name
+  Index slot = 0;            // text: 0 text_a, 1 text_b; flat: counted on through the demonstrations
+  bool flat = false;         // LM-BFF's numbering: slot counts query and demonstration texts in one row
+  bool fixed_label = false;  // label: the word of label `slot`, whatever the demonstration's label
+  Index count = 1;           // mask, soft: how many tokens; soft: 0 means as many as `initial` has
+  std::string initial = {};  // soft: the text whose embeddings are the starting values; may be empty
   SpecialRole special = SpecialRole::cls;
-  bool next_segment = false;        // special: later tokens belong to the next segment
-  bool space = false;               // literal, text, meta, label: a space stands before
-  bool vocabulary_entry = false;    // literal: looked up as one vocabulary entry instead of being tokenised
+  bool next_segment = false;      // special: later tokens belong to the next segment
+  bool space = false;             // literal, text, meta, label: a space stands before
+  bool vocabulary_entry = false;  // literal: looked up as one vocabulary entry instead of being tokenised
   std::vector<Filter> filters = {};
   std::optional<Index> limit = {};       // text, meta: at most so many tokens of the query …
   std::optional<Index> demo_limit = {};  // … and of a demonstration (absent: `limit`)

@@ -24,9 +24,10 @@
 namespace cloze {
 
 struct RenderOptions {
-  Index max_length = 512;                       // tokens of a prompt, special tokens included
-  Truncation truncation = Truncation::longest;  // which texts are cut where it is longer; compat templates: tail or head
-  bool segments = false;                        // token type 1 after the first sep (BERT pairs); else all 0
+  Index max_length = 512;  // tokens of a prompt, special tokens included
+  Truncation truncation =
+      Truncation::longest;  // which texts are cut where it is longer; compat templates: tail or head
+  bool segments = false;    // token type 1 after the first sep (BERT pairs); else all 0
 };
 
 /// Where a piece lies in the prompt. `piece` belongs to the template.
@@ -45,7 +46,7 @@ struct Rendered {
 
 /// Virtual tokens of a template: their ids follow the vocabulary, in the order of first appearance.
 struct SoftTokens {
-  TokenId first{};               // ids first … first + count - 1
+  TokenId first{};  // ids first … first + count - 1
   Index count = 0;
   std::vector<TokenId> initial;  // tokens whose embeddings they start from; empty: random
 };
@@ -69,15 +70,21 @@ std::map<std::string, SoftTokens> soft_tokens(const Template& prompt, const Toke
 inline std::string describe(const Piece& piece) {
   static constexpr std::string_view roles[] = {"{cls}", "{sep}", "{bos}", "{eos}", "{pad}"};
   switch (piece.kind) {
-    case PieceKind::literal: return "\"" + piece.text + "\"";
+    case PieceKind::literal:
+      return "\"" + piece.text + "\"";
     case PieceKind::text:
       if (piece.flat) return "sent_" + std::to_string(piece.slot);
       return piece.slot == 0 ? "{text_a}" : "{text_b}";
-    case PieceKind::meta: return "{meta:" + piece.text + "}";
-    case PieceKind::mask: return piece.count == 1 ? "{mask}" : "{mask*" + std::to_string(piece.count) + "}";
-    case PieceKind::label: return "{label}";
-    case PieceKind::soft: return "{soft:" + piece.text + "}";
-    case PieceKind::special: break;
+    case PieceKind::meta:
+      return "{meta:" + piece.text + "}";
+    case PieceKind::mask:
+      return piece.count == 1 ? "{mask}" : "{mask*" + std::to_string(piece.count) + "}";
+    case PieceKind::label:
+      return "{label}";
+    case PieceKind::soft:
+      return "{soft:" + piece.text + "}";
+    case PieceKind::special:
+      break;
   }
   return std::string(roles[static_cast<std::size_t>(piece.special)]);
 }
@@ -88,9 +95,14 @@ namespace detail {
 template <TokenizerLike Tokenizer>
 class Renderer {
  public:
-  Renderer(const Template& prompt, const Example& example, std::span<const Demonstration> demos, const Tokenizer& tokenizer,
-           std::span<const TokenId> label_words, const RenderOptions& options)
-      : template_(prompt), example_(example), demos_(demos), tokenizer_(tokenizer), label_words_(label_words), options_(options) {}
+  Renderer(const Template& prompt, const Example& example, std::span<const Demonstration> demos,
+           const Tokenizer& tokenizer, std::span<const TokenId> label_words, const RenderOptions& options)
+      : template_(prompt),
+        example_(example),
+        demos_(demos),
+        tokenizer_(tokenizer),
+        label_words_(label_words),
+        options_(options) {}
 
   Rendered run() {
     require(options_.max_length > 0, "cloze.prompt.2", "a prompt of at most {} tokens is wanted", options_.max_length);
@@ -137,25 +149,32 @@ class Renderer {
   std::optional<TokenId> special(SpecialRole role) const {
     const SpecialTokens& special = tokenizer_.special();
     switch (role) {
-      case SpecialRole::cls: return special.cls;
-      case SpecialRole::sep: return special.sep;
-      case SpecialRole::bos: return special.bos ? special.bos : special.cls;
-      case SpecialRole::eos: return special.eos ? special.eos : special.sep;
-      case SpecialRole::pad: return special.pad;
+      case SpecialRole::cls:
+        return special.cls;
+      case SpecialRole::sep:
+        return special.sep;
+      case SpecialRole::bos:
+        return special.bos ? special.bos : special.cls;
+      case SpecialRole::eos:
+        return special.eos ? special.eos : special.sep;
+      case SpecialRole::pad:
+        return special.pad;
     }
     return std::nullopt;
   }
 
   TokenId wanted_special(const std::optional<TokenId>& id, const Piece& piece) const {
-    require(id.has_value(), "cloze.prompt.3", "template \"{}\" has {}, but the tokenizer has no such token", template_.text(),
-            describe(piece));
+    require(id.has_value(), "cloze.prompt.3", "template \"{}\" has {}, but the tokenizer has no such token",
+            template_.text(), describe(piece));
     return *id;
   }
 
   void add(const Piece& piece, Index demo) {
     Span span{&piece, demo, {}};
     switch (piece.kind) {
-      case PieceKind::literal: span.ids = literal(piece); break;
+      case PieceKind::literal:
+        span.ids = literal(piece);
+        break;
       case PieceKind::text:
       case PieceKind::meta: {
         // LM-BFF's expanded form counts the texts of the query and of the demonstrations in one row.
@@ -169,14 +188,18 @@ class Renderer {
       case PieceKind::mask:
         span.ids.assign(static_cast<std::size_t>(piece.count), wanted_special(tokenizer_.special().mask, piece));
         break;
-      case PieceKind::label: span.ids.push_back(label_word(piece, demo)); break;
+      case PieceKind::label:
+        span.ids.push_back(label_word(piece, demo));
+        break;
       case PieceKind::soft: {
         if (soft_.empty()) soft_ = soft_tokens(template_, tokenizer_);
         const SoftTokens& soft = soft_[piece.text];
         for (Index i = 0; i < soft.count; ++i) span.ids.push_back(static_cast<TokenId>(value(soft.first) + i));
         break;
       }
-      case PieceKind::special: span.ids.push_back(wanted_special(special(piece.special), piece)); break;
+      case PieceKind::special:
+        span.ids.push_back(wanted_special(special(piece.special), piece));
+        break;
     }
     spans_.push_back(std::move(span));
   }
@@ -192,8 +215,9 @@ class Renderer {
   Index texts_each() const { return example_.text_b ? 2 : 1; }
 
   const std::string& text_of(const Piece& piece, Index owner, Index part) const {
-    require(owner < static_cast<Index>(demos_.size()), "cloze.prompt.4", "{}: template \"{}\" shows {}, but {} demonstrations are given",
-            describe(example_), template_.text(), describe(piece), demos_.size());
+    require(owner < static_cast<Index>(demos_.size()), "cloze.prompt.4",
+            "{}: template \"{}\" shows {}, but {} demonstrations are given", describe(example_), template_.text(),
+            describe(piece), demos_.size());
     const Example& source = owner < 0 ? example_ : *demos_[static_cast<std::size_t>(owner)].example;
     if (piece.kind == PieceKind::meta) {
       const auto found = source.meta.find(piece.text);
@@ -202,8 +226,8 @@ class Renderer {
       return found->second;
     }
     if (part == 0) return source.text_a;
-    require(part == 1 && source.text_b.has_value(), "cloze.prompt.1", "{}: no text for {} of template \"{}\"", describe(source),
-            describe(piece), template_.text());
+    require(part == 1 && source.text_b.has_value(), "cloze.prompt.1", "{}: no text for {} of template \"{}\"",
+            describe(source), describe(piece), template_.text());
     return *source.text_b;
   }
 
@@ -225,12 +249,13 @@ class Renderer {
     if (!piece.fixed_label) {
       const Index shown = piece.flat ? piece.slot : demo;
       require(shown >= 0 && shown < static_cast<Index>(demos_.size()), "cloze.prompt.4",
-              "{}: template \"{}\" shows the label of demonstration {}, but {} are given", describe(example_), template_.text(),
-              shown, demos_.size());
+              "{}: template \"{}\" shows the label of demonstration {}, but {} are given", describe(example_),
+              template_.text(), shown, demos_.size());
       label = value(demos_[static_cast<std::size_t>(shown)].label);
     }
     require(label >= 0 && label < static_cast<Index>(label_words_.size()), "cloze.prompt.4",
-            "{}: a demonstration shows label {}, but there are words for {} labels", describe(example_), label, label_words_.size());
+            "{}: a demonstration shows label {}, but there are words for {} labels", describe(example_), label,
+            label_words_.size());
     return label_words_[static_cast<std::size_t>(label)];
   }
 
@@ -261,7 +286,8 @@ class Renderer {
       const Span* largest = nullptr;
       for (const Span& span : spans_)
         if (!span.shortenable() && (largest == nullptr || span.ids.size() > largest->ids.size())) largest = &span;
-      fail("cloze.prompt.2", "{}: the budget is {} tokens, but what is never cut has {}; the largest part of it is {}{} with {}",
+      fail("cloze.prompt.2",
+           "{}: the budget is {} tokens, but what is never cut has {}; the largest part of it is {}{} with {}",
            describe(example_), options_.max_length, fixed, describe(*largest->piece),
            largest->demo < 0 ? "" : fmt::format(" of demonstration {}", largest->demo), largest->ids.size());
     }
@@ -302,8 +328,8 @@ class Renderer {
     prompt.tokens_cut += over;
     const bool masked = !prompt.masks.empty();
     std::erase_if(prompt.masks, [&](Index at) { return at < begin || at >= end; });
-    require(!masked || !prompt.masks.empty(), "cloze.prompt.5", "{}: cutting {} tokens to {} took the mask away", describe(example_),
-            size, options_.max_length);
+    require(!masked || !prompt.masks.empty(), "cloze.prompt.5", "{}: cutting {} tokens to {} took the mask away",
+            describe(example_), size, options_.max_length);
     if (masked) prompt.masks = {prompt.masks.front() - begin};
     for (RenderedSpan& span : result.spans) {
       const Index length = span.end - span.begin;
@@ -328,18 +354,20 @@ class Renderer {
 /// render, with every piece's place in the prompt. Errors: render's.
 template <TokenizerLike Tokenizer>
 Rendered render_spans(const Template& prompt, const Example& example, std::span<const Demonstration> demos,
-                      const Tokenizer& tokenizer, std::span<const TokenId> label_words, const RenderOptions& options = {}) {
+                      const Tokenizer& tokenizer, std::span<const TokenId> label_words,
+                      const RenderOptions& options = {}) {
   return detail::Renderer<Tokenizer>(prompt, example, demos, tokenizer, label_words, options).run();
 }
 
-/// The prompt of one example. Every piece is tokenised on its own, text as plain text: no text can become a mask or special
-/// token, and mask positions come from the template. label_words [labels] are what demonstrations show.
-/// Errors, naming the example: [cloze.prompt.1] it lacks a text or meta value that the template shows; [cloze.prompt.2] the budget
-/// is below the parts that are never cut; [cloze.prompt.3] the tokenizer lacks a special token; [cloze.prompt.4] demonstrations
-/// do not fit the template or the labels; [cloze.prompt.5] compat only: the mask was cut away; the tokenizer's own.
+/// The prompt of one example. Every piece is tokenised on its own, text as plain text: no text can become a mask or
+/// special token, and mask positions come from the template. label_words [labels] are what demonstrations show. Errors,
+/// naming the example: [cloze.prompt.1] it lacks a text or meta value that the template shows; [cloze.prompt.2] the
+/// budget is below the parts that are never cut; [cloze.prompt.3] the tokenizer lacks a special token; [cloze.prompt.4]
+/// demonstrations do not fit the template or the labels; [cloze.prompt.5] compat only: the mask was cut away; the
+/// tokenizer's own.
 template <TokenizerLike Tokenizer>
-Prompt render(const Template& prompt, const Example& example, std::span<const Demonstration> demos, const Tokenizer& tokenizer,
-              std::span<const TokenId> label_words, const RenderOptions& options = {}) {
+Prompt render(const Template& prompt, const Example& example, std::span<const Demonstration> demos,
+              const Tokenizer& tokenizer, std::span<const TokenId> label_words, const RenderOptions& options = {}) {
   return render_spans(prompt, example, demos, tokenizer, label_words, options).prompt;
 }
 

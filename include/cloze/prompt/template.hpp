@@ -20,7 +20,8 @@
 
 namespace cloze {
 
-/// A template written in the source: one that is wrong does not compile. For text known only at run time: Template::parse.
+/// A template written in the source: one that is wrong does not compile. For text known only at run time:
+/// Template::parse.
 struct TemplateLiteral {
   std::string_view text;
 
@@ -31,33 +32,36 @@ struct TemplateLiteral {
 };
 
 /// A sequence of pieces. In our own grammar:
-///   {text_a} {text_b} {meta:KEY}     texts of the example, optionally filtered: {text_a|strip_period|lower_first|max:110}
-///   {mask} {mask*3}                  what the model fills in (at least one)
+///   {text_a} {text_b} {meta:KEY}     texts of the example, optionally filtered:
+///   {text_a|strip_period|lower_first|max:110} {mask} {mask*3}                  what the model fills in (at least one)
 ///   {soft:NAME*4}                    trainable virtual tokens, shared by name
 ///   {cls} {sep} {bos} {eos} {pad}    special tokens; without {cls} and {sep} the tokenizer's own are put around
 ///   {{ }}                            braces as text
 /// A space before a part belongs to that part's first token, as written; before a mask or special token it is dropped.
-/// Filters: strip, strip_period, strip_punctuation, drop_punctuation, drop_last, lower_first, upper_first, lower (filters.hpp);
-/// max:N limits the tokens of a text, demo_max:N those of a demonstration's; keep: never cut; cut_head: cut at the beginning.
+/// Filters: strip, strip_period, strip_punctuation, drop_punctuation, drop_last, lower_first, upper_first, lower
+/// (filters.hpp); max:N limits the tokens of a text, demo_max:N those of a demonstration's; keep: never cut; cut_head:
+/// cut at the beginning.
 class Template {
  public:
   enum class Grammar { cloze, lmbff, openprompt, plain };
 
   Template(TemplateLiteral literal) : Template(parse(literal.text)) {}
 
-  /// Our grammar, from text. Errors, all with column and a caret: [cloze.template.1] a brace without its partner, [cloze.template.2]
-  /// unknown key, [cloze.template.3] unknown filter, [cloze.template.4] bad count, [cloze.template.5] no mask,
-  /// [cloze.template.6] a key or filter where it means nothing, [cloze.template.7] not UTF-8.
+  /// Our grammar, from text. Errors, all with column and a caret: [cloze.template.1] a brace without its partner,
+  /// [cloze.template.2] unknown key, [cloze.template.3] unknown filter, [cloze.template.4] bad count,
+  /// [cloze.template.5] no mask, [cloze.template.6] a key or filter where it means nothing, [cloze.template.7] not
+  /// UTF-8.
   static Template parse(std::string_view text) {
     return Template(Grammar::cloze, std::string(text), scan(text, PieceKind::mask));
   }
 
-  /// LM-BFF's grammar, see lmbff_grammar.hpp. An automatic expansion for demonstrations is not needed: demonstrations are
-  /// rendered with this template too. One made by lmbff_expand_demos shows exactly the demonstrations it names.
+  /// LM-BFF's grammar, see lmbff_grammar.hpp. An automatic expansion for demonstrations is not needed: demonstrations
+  /// are rendered with this template too. One made by lmbff_expand_demos shows exactly the demonstrations it names.
   static Template lmbff(std::string_view text, const LmbffOptions& options = {}) {
     Template result(Grammar::lmbff, std::string(text), detail::parse_lmbff(text, options));
     result.wraps_ = false;
     result.cuts_anywhere_ = options.compat;
+    result.lmbff_options_ = options;
     return result;
   }
 
@@ -116,6 +120,9 @@ class Template {
   /// True where the template itself names demonstrations (LM-BFF's expanded form).
   bool shows_demonstrations() const noexcept { return expanded_; }
 
+  /// What lmbff() was given.
+  const LmbffOptions& lmbff_options() const noexcept { return lmbff_options_; }
+
   /// Masks of one prompt.
   Index masks() const noexcept { return masks_; }
 
@@ -131,12 +138,14 @@ class Template {
       if (piece.kind != PieceKind::soft) continue;
       const auto [known, added] = soft.emplace(piece.text, piece.count);
       require(added || known->second == piece.count, "cloze.template.4",
-              "template \"{}\": soft tokens \"{}\" are {} at first and {} later", text_, piece.text, known->second, piece.count);
+              "template \"{}\": soft tokens \"{}\" are {} at first and {} later", text_, piece.text, known->second,
+              piece.count);
     }
     if (masks_ != 1 || expanded_) return;
     demo_.emplace();
     for (Piece piece : pieces_) {
-      if (piece.kind == PieceKind::special && (piece.special == SpecialRole::cls || piece.special == SpecialRole::bos)) continue;
+      if (piece.kind == PieceKind::special && (piece.special == SpecialRole::cls || piece.special == SpecialRole::bos))
+        continue;
       if (piece.kind == PieceKind::mask) piece.kind = PieceKind::label;
       demo_->push_back(std::move(piece));
     }
@@ -146,7 +155,11 @@ class Template {
     std::vector<Piece> pieces;
     bool space = false;  // the last literal ended in a space, which belongs to what follows
     const auto error = detail::scan_template(text, answer, [&](const detail::ScannedPiece& scanned) {
-      Piece piece{.kind = scanned.kind, .slot = scanned.slot, .count = scanned.count, .special = scanned.special, .space = space};
+      Piece piece{.kind = scanned.kind,
+                  .slot = scanned.slot,
+                  .count = scanned.count,
+                  .special = scanned.special,
+                  .space = space};
       space = false;
       piece.next_segment = piece.kind == PieceKind::special && piece.special == SpecialRole::sep;
       if (piece.kind == PieceKind::literal) {
@@ -183,6 +196,7 @@ class Template {
   bool wraps_ = true;
   bool cuts_anywhere_ = false;
   bool expanded_ = false;
+  LmbffOptions lmbff_options_{};
 };
 
 }  // namespace cloze

@@ -54,9 +54,9 @@ namespace cloze::detail {
     case TemplateFault::bad_filter: {
       std::string known;
       for (const FilterName& entry : filter_names) known += std::string(entry.name) + ", ";
-      fail_in_template("cloze.template.3", text, error.at,
-                       "unknown filter or argument \"" + about + "\"; filters are " + known +
-                           "keep, cut_head, max:N, demo_max:N");
+      fail_in_template(
+          "cloze.template.3", text, error.at,
+          "unknown filter or argument \"" + about + "\"; filters are " + known + "keep, cut_head, max:N, demo_max:N");
     }
     case TemplateFault::bad_count:
       fail_in_template("cloze.template.4", text, error.at, "count \"" + about + "\"; wanted 1 to 1000");
@@ -65,9 +65,11 @@ namespace cloze::detail {
                        answer == PieceKind::label ? "a demonstration's template without {label}" : "no {mask}");
     case TemplateFault::misplaced_key:
       fail_in_template("cloze.template.6", text, error.at,
-                       "\"" + about + "\" cannot stand here: {label} belongs to demonstrations, {mask} to the query, "
-                       "filters to {text_a}, {text_b} and {meta:KEY}");
-    default: fail_in_template("cloze.template.7", text, error.at, "the template is not UTF-8");
+                       "\"" + about +
+                           "\" cannot stand here: {label} belongs to demonstrations, {mask} to the query, "
+                           "filters to {text_a}, {text_b} and {meta:KEY}");
+    default:
+      fail_in_template("cloze.template.7", text, error.at, "the template is not UTF-8");
   }
 }
 

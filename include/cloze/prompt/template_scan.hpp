@@ -29,7 +29,8 @@ struct TemplateError {
   std::string_view about = {};
 };
 
-/// A piece as it stands in the template: `body` is a literal's raw text (braces still doubled) or what follows the colon.
+/// A piece as it stands in the template: `body` is a literal's raw text (braces still doubled) or what follows the
+/// colon.
 struct ScannedPiece {
   PieceKind kind = PieceKind::literal;
   std::string_view body = {};
@@ -137,8 +138,8 @@ constexpr TemplateError scan_key(std::string_view inside, std::size_t at, Scanne
   return scan_filters(piece.filters, at + bar + 1, [](std::string_view, std::string_view) {});
 }
 
-/// Calls visit(piece) for every piece of the template, in order. `answer` is what it must show at least once, mask or label;
-/// the other of the two may not appear. Returns the first fault.
+/// Calls visit(piece) for every piece of the template, in order. `answer` is what it must show at least once, mask or
+/// label; the other of the two may not appear. Returns the first fault.
 template <class Visit>
 constexpr TemplateError scan_template(std::string_view text, PieceKind answer, Visit&& visit) {
   bool answered = false;
@@ -193,14 +194,29 @@ inline void template_literal_is_not_utf8() {}
 
 constexpr void check_template_literal(std::string_view text) {
   switch (scan_template(text, PieceKind::mask, [](const ScannedPiece&) {}).fault) {
-    case TemplateFault::none: break;
-    case TemplateFault::unbalanced_brace: template_literal_has_an_unbalanced_brace(); break;
-    case TemplateFault::unknown_key: template_literal_has_an_unknown_key(); break;
-    case TemplateFault::bad_filter: template_literal_has_a_bad_filter(); break;
-    case TemplateFault::bad_count: template_literal_has_a_bad_count(); break;
-    case TemplateFault::no_mask: template_literal_has_no_mask(); break;
-    case TemplateFault::misplaced_key: template_literal_has_a_misplaced_key_or_filter(); break;
-    case TemplateFault::not_utf8: template_literal_is_not_utf8(); break;
+    case TemplateFault::none:
+      break;
+    case TemplateFault::unbalanced_brace:
+      template_literal_has_an_unbalanced_brace();
+      break;
+    case TemplateFault::unknown_key:
+      template_literal_has_an_unknown_key();
+      break;
+    case TemplateFault::bad_filter:
+      template_literal_has_a_bad_filter();
+      break;
+    case TemplateFault::bad_count:
+      template_literal_has_a_bad_count();
+      break;
+    case TemplateFault::no_mask:
+      template_literal_has_no_mask();
+      break;
+    case TemplateFault::misplaced_key:
+      template_literal_has_a_misplaced_key_or_filter();
+      break;
+    case TemplateFault::not_utf8:
+      template_literal_is_not_utf8();
+      break;
   }
 }
 

@@ -9,18 +9,23 @@
 
 namespace cloze {
 
-/// words() says which vocabulary entries are needed, so that the head computes only those; operator() maps their scores.
-/// A user's class needs no base and no registration.
+/// The part of a verbalizer that rendering needs.
+template <class V>
+concept NamesWords = requires(const V& verbalizer) {
+  { verbalizer.words() } -> std::convertible_to<std::span<const TokenId>>;
+};
+
+/// words() says which vocabulary entries are needed, so that the head computes only those; operator() maps their
+/// scores. A user's class needs no base and no registration.
 ///   words() -> [words];  operator(): [masks, words] -> [examples, labels]
 template <class V, class T = float, class D = Cpu>
-concept Verbalizer = requires(const V& verbalizer, const Tensor<T, D>& scores) {
-  { verbalizer.words() } -> std::convertible_to<std::span<const TokenId>>;
+concept Verbalizer = NamesWords<V> && requires(const V& verbalizer, const Tensor<T, D>& scores) {
   { verbalizer(scores) } -> std::convertible_to<Tensor<T, D>>;
 };
 
 /// A verbalizer that also says which word demonstrations show for each label.   label_words() -> [labels]
 template <class V>
-concept ShowsLabels = requires(const V& verbalizer) {
+concept ShowsLabels = NamesWords<V> && requires(const V& verbalizer) {
   { verbalizer.label_words() } -> std::convertible_to<std::span<const TokenId>>;
 };
 

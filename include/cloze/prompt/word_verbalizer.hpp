@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -37,16 +38,18 @@ struct WordOptions {
   bool leading_space = true;  // words as they stand inside a sentence; false where nothing stands before the mask
 };
 
-/// Checked against the tokenizer when built. The score of a label is the mean, maximum, logsumexp or weighted mean of the scores
-/// of its words (Schick and Schütze: "It's not just size that matters", NAACL 2021, use the mean; Gao et al. one word).
+/// Checked against the tokenizer when built. The score of a label is the mean, maximum, logsumexp or weighted mean of
+/// the scores of its words (Schick and Schütze: "It's not just size that matters", NAACL 2021, use the mean; Gao et al.
+/// one word).
 class WordVerbalizer {
  public:
-  /// A label's place in the list is its LabelId. Words are plain text: the tokenizer's form inside a sentence is chosen. A word
-  /// that begins with one of < [ . , is taken as the vocabulary entry of that spelling (LM-BFF's rule).
-  /// Errors: [cloze.verbalizer.1] words that are no single token, unknown, special, or shared by two labels, all of them in one
-  /// message; [cloze.verbalizer.2] no labels, a label twice or without words, weights that do not fit.
+  /// A label's place in the list is its LabelId. Words are plain text: the tokenizer's form inside a sentence is
+  /// chosen. A word that begins with one of < [ . , is taken as the vocabulary entry of that spelling (LM-BFF's rule).
+  /// Errors: [cloze.verbalizer.1] words that are no single token, unknown, special, or shared by two labels, all of
+  /// them in one message; [cloze.verbalizer.2] no labels, a label twice or without words, weights that do not fit.
   template <TokenizerLike Tokenizer>
-  WordVerbalizer(const Tokenizer& tokenizer, std::vector<LabelWords> labels, const WordOptions& options = {}) : score_(options.score) {
+  WordVerbalizer(const Tokenizer& tokenizer, std::vector<LabelWords> labels, const WordOptions& options = {})
+      : options_(options) {
     check_labels(labels);
     std::string faults;
     std::map<TokenId, std::size_t> owner;
@@ -77,15 +80,17 @@ class WordVerbalizer {
       }
       bounds_.push_back(static_cast<Index>(words_.size()));
     }
-    require(faults.empty(), "cloze.verbalizer.1", "label words must be single, known tokens of one label each:{}", faults);
+    require(faults.empty(), "cloze.verbalizer.1", "label words must be single, known tokens of one label each:{}",
+            faults);
     for (const LabelWords& label : labels) add_weights(label);
     for (std::size_t label = 0; label < labels.size(); ++label)
       label_words_.push_back(words_[static_cast<std::size_t>(bounds_[label])]);
+    labels_ = std::move(labels);
   }
 
-  /// The published words of a task.
-  template <TokenizerLike Tokenizer>
-  WordVerbalizer(const Tokenizer& tokenizer, const Task& task, const WordOptions& options = {})
+  /// The published words of a task. (A template, so that a braced list is never taken for a Task.)
+  template <TokenizerLike Tokenizer, std::same_as<Task> T>
+  WordVerbalizer(const Tokenizer& tokenizer, const T& task, const WordOptions& options = {})
       : WordVerbalizer(tokenizer, words_of(task), options) {}
 
   /// The vocabulary entries whose scores operator() wants, label by label.   [words]
@@ -97,16 +102,21 @@ class WordVerbalizer {
   const std::vector<std::string>& label_names() const noexcept { return label_names_; }
   Index num_labels() const noexcept { return static_cast<Index>(label_names_.size()); }
 
-  /// scores of words() at each mask [masks, words] -> [masks, labels]; one mask an example makes that [examples, labels].
-  /// Throws [cloze.verbalizer.3] where the columns are not words().
+  /// What it was built from.
+  const std::vector<LabelWords>& labels() const noexcept { return labels_; }
+  const WordOptions& options() const noexcept { return options_; }
+
+  /// scores of words() at each mask [masks, words] -> [masks, labels]; one mask an example makes that [examples,
+  /// labels]. Throws [cloze.verbalizer.3] where the columns are not words().
   template <Scalar T, Device D>
   Tensor<T, D> operator()(const Tensor<T, D>& scores) const {
-    require(scores.defined() && scores.rank() == 2 && scores.columns() == static_cast<Index>(words_.size()), "cloze.verbalizer.3",
-            "word scores {}: wanted [masks, {}], a column for each of the verbalizer's words",
+    require(scores.defined() && scores.rank() == 2 && scores.columns() == static_cast<Index>(words_.size()),
+            "cloze.verbalizer.3", "word scores {}: wanted [masks, {}], a column for each of the verbalizer's words",
             scores.defined() ? scores.shape().text() : "undefined", words_.size());
-    if (score_ == WordScore::weighted) {
+    if (options_.score == WordScore::weighted) {
       const std::vector<T> weights(weights_.begin(), weights_.end());
-      return reduce_columns(scores, bounds_, ColumnReduce::sum, Tensor<T, D>::from(weights, {static_cast<Index>(weights.size())}));
+      return reduce_columns(scores, bounds_, ColumnReduce::sum,
+                            Tensor<T, D>::from(weights, {static_cast<Index>(weights.size())}));
     }
     if (words_.size() == label_names_.size()) return scores;  // one word each, in the order of the labels
     return reduce_columns(scores, bounds_, kind());
@@ -123,8 +133,8 @@ class WordVerbalizer {
   }
 
   static std::vector<LabelWords> words_of(const Task& task) {
-    require(task.label_words.size() == task.labels().size(), "cloze.verbalizer.2", "task {}: {} labels but {} label words", task.name,
-            task.labels().size(), task.label_words.size());
+    require(task.label_words.size() == task.labels().size(), "cloze.verbalizer.2",
+            "task {}: {} labels but {} label words", task.name, task.labels().size(), task.label_words.size());
     std::vector<LabelWords> labels;
     for (std::size_t i = 0; i < task.labels().size(); ++i) labels.push_back({task.labels()[i], {task.label_words[i]}});
     return labels;
@@ -154,17 +164,17 @@ class WordVerbalizer {
   }
 
   void add_weights(const LabelWords& label) {
-    if (score_ != WordScore::weighted) {
-      require(label.weights.empty(), "cloze.verbalizer.2", "label \"{}\" has weights, but the score is not WordScore::weighted",
-              label.label);
+    if (options_.score != WordScore::weighted) {
+      require(label.weights.empty(), "cloze.verbalizer.2",
+              "label \"{}\" has weights, but the score is not WordScore::weighted", label.label);
       return;
     }
-    require(label.weights.size() == label.words.size(), "cloze.verbalizer.2", "label \"{}\" has {} words and {} weights", label.label,
-            label.words.size(), label.weights.size());
+    require(label.weights.size() == label.words.size(), "cloze.verbalizer.2",
+            "label \"{}\" has {} words and {} weights", label.label, label.words.size(), label.weights.size());
     double sum = 0;
     for (const float weight : label.weights) {
-      require(std::isfinite(weight) && weight >= 0, "cloze.verbalizer.2", "label \"{}\" has weight {}; wanted 0 or more", label.label,
-              weight);
+      require(std::isfinite(weight) && weight >= 0, "cloze.verbalizer.2",
+              "label \"{}\" has weight {}; wanted 0 or more", label.label, weight);
       sum += weight;
     }
     require(sum > 0, "cloze.verbalizer.2", "label \"{}\" has weights that are all 0", label.label);
@@ -172,12 +182,13 @@ class WordVerbalizer {
   }
 
   ColumnReduce kind() const {
-    return score_ == WordScore::max         ? ColumnReduce::max
-           : score_ == WordScore::logsumexp ? ColumnReduce::logsumexp
-                                            : ColumnReduce::mean;
+    return options_.score == WordScore::max         ? ColumnReduce::max
+           : options_.score == WordScore::logsumexp ? ColumnReduce::logsumexp
+                                                    : ColumnReduce::mean;
   }
 
-  WordScore score_;
+  WordOptions options_;
+  std::vector<LabelWords> labels_;
   std::vector<std::string> label_names_;
   std::vector<TokenId> words_;        // label by label
   std::vector<Index> bounds_;         // [labels + 1] words of label l: [bounds[l], bounds[l + 1])

@@ -13,8 +13,9 @@ using EigenView = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Ei
 template <class T>
 using ConstEigenView = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
 
-/// The tensor as a matrix [rows, columns]: the last extent gives the columns, a scalar is [1, 1]. Writing to it writes to
-/// the tensor, unseen by the tape. It holds as long as the tensor's memory does; a temporary's is refused by the compiler.
+/// The tensor as a matrix [rows, columns]: the last extent gives the columns, a scalar is [1, 1]. Writing to it writes
+/// to the tensor, unseen by the tape. It holds as long as the tensor's memory does; a temporary's is refused by the
+/// compiler.
 template <Scalar T, Device D>
 auto Tensor<T, D>::eigen() & {
   static_assert(HostDevice<D>, "cloze: eigen() needs a device whose memory the host reads; copy with to<Cpu>() first");

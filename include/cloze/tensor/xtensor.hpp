@@ -1,4 +1,5 @@
-// Tensor::xtensor<N>(): the elements as an xtensor array of rank N, without a copy; and back from any xtensor expression.
+// Tensor::xtensor<N>(): the elements as an xtensor array of rank N, without a copy; and back from any xtensor
+// expression.
 #pragma once
 
 #include <array>
@@ -18,7 +19,8 @@ namespace detail {
 /// A row-major array over memory that it does not own.
 template <std::size_t N, class T, Scalar S, Device D>
 auto adapt_tensor(T* data, const Tensor<S, D>& tensor) {
-  static_assert(HostDevice<D>, "cloze: xtensor() needs a device whose memory the host reads; copy with to<Cpu>() first");
+  static_assert(HostDevice<D>,
+                "cloze: xtensor() needs a device whose memory the host reads; copy with to<Cpu>() first");
   require(tensor.rank() == static_cast<int>(N), "cloze.xtensor.1", "xtensor<{}>() of a tensor of shape {}, rank {}", N,
           tensor.shape().text(), tensor.rank());
   std::array<std::size_t, N> extents;
@@ -29,9 +31,9 @@ auto adapt_tensor(T* data, const Tensor<S, D>& tensor) {
 
 }  // namespace detail
 
-/// The tensor as an xtensor array of the same rank and shape. Writing to it writes to the tensor, unseen by the tape. It
-/// holds as long as the tensor's memory does; a temporary's is refused by the compiler.
-/// Throws [cloze.xtensor.1] where N is not the rank.
+/// The tensor as an xtensor array of the same rank and shape. Writing to it writes to the tensor, unseen by the tape.
+/// It holds as long as the tensor's memory does; a temporary's is refused by the compiler. Throws [cloze.xtensor.1]
+/// where N is not the rank.
 template <Scalar T, Device D>
 template <std::size_t N>
 auto Tensor<T, D>::xtensor() & {

@@ -167,7 +167,7 @@ class Vocabulary {
  private:
   static constexpr std::uint32_t none = static_cast<std::uint32_t>(-1);
   // No model has more rows; a greater id in a file would only make the table by id huge.
-  static constexpr std::int64_t max_id = 1 << 24;
+  static constexpr std::int64_t max_id = 1 << 22;
 
   static std::optional<TokenId> as_id(std::optional<std::int32_t> found) {
     return found ? std::optional(TokenId{*found}) : std::nullopt;

@@ -51,45 +51,54 @@ struct AdamWRule {
             options.eps);
   }
 
-  /// Dense gradients sweep over everything. Row-sparse ones cost only the rows ever touched, plus one multiplication per
-  /// element where there is weight decay; the result is the dense one to the last bit.
+  /// Dense gradients sweep over everything. Row-sparse ones cost only the rows ever touched, plus one multiplication
+  /// per element where there is weight decay; the result is the dense one to the last bit.
   template <Scalar T, Device D>
   static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state) {
     ++state.step;
     const auto [beta1, beta2] = options.betas;
     const double t = static_cast<double>(state.step);
-    const kernels::AdamWFactors<T> factors{
-        .keep = static_cast<T>(1 - settings.lr * settings.weight_decay),
-        .one_beta1 = static_cast<T>(1 - beta1),
-        .beta2 = static_cast<T>(beta2),
-        .one_beta2 = static_cast<T>(1 - beta2),
-        .step_size = static_cast<T>(settings.lr / (1 - std::pow(beta1, t))),
-        .root = static_cast<T>(std::sqrt(1 - std::pow(beta2, t))),
-        .eps = static_cast<T>(options.eps)};
+    const kernels::AdamWFactors<T> factors{.keep = static_cast<T>(1 - settings.lr * settings.weight_decay),
+                                           .one_beta1 = static_cast<T>(1 - beta1),
+                                           .beta2 = static_cast<T>(beta2),
+                                           .one_beta2 = static_cast<T>(1 - beta2),
+                                           .step_size = static_cast<T>(settings.lr / (1 - std::pow(beta1, t))),
+                                           .root = static_cast<T>(std::sqrt(1 - std::pow(beta2, t))),
+                                           .eps = static_cast<T>(options.eps)};
     auto& moments = state.moments;
     if (!tensor.has_row_sparse_grad()) {
       moments.use_dense(tensor.shape());
-      kernels::adamw(D{}, kernels::AdamWArgs<T>{.size = tensor.size(), .weight = tensor.data(),
-                                                .grad = tensor.gradient().dense_data(), .m = moments.data(0),
-                                                .v = moments.data(1), .factors = factors});
+      kernels::adamw(D{}, kernels::AdamWArgs<T>{.size = tensor.size(),
+                                                .weight = tensor.data(),
+                                                .grad = tensor.gradient().dense_data(),
+                                                .m = moments.data(0),
+                                                .v = moments.data(1),
+                                                .factors = factors});
       return;
     }
     const auto touched = tensor.touched_rows();
     const Index table = tensor.dim(0), columns = tensor.size() / table;
     moments.touch(touched.rows, tensor.shape());
     kernels::adamw_rows(D{}, kernels::AdamWRowsArgs<T>{.count = static_cast<Index>(moments.rows().size()),
-                                                       .columns = columns, .rows = moments.rows().data(),
-                                                       .grad_rows = moments.grad_rows().data(), .weight = tensor.data(),
-                                                       .grads = touched.values, .m = moments.data(0),
-                                                       .v = moments.data(1), .factors = factors});
+                                                       .columns = columns,
+                                                       .rows = moments.rows().data(),
+                                                       .grad_rows = moments.grad_rows().data(),
+                                                       .weight = tensor.data(),
+                                                       .grads = touched.values,
+                                                       .m = moments.data(0),
+                                                       .v = moments.data(1),
+                                                       .factors = factors});
     if (factors.keep != T(1))
-      kernels::rescale_rows(D{}, kernels::RescaleRowsArgs<T>{.rows = table, .columns = columns,
-                                                             .slots = moments.slots().data(), .x = tensor.data(),
+      kernels::rescale_rows(D{}, kernels::RescaleRowsArgs<T>{.rows = table,
+                                                             .columns = columns,
+                                                             .slots = moments.slots().data(),
+                                                             .x = tensor.data(),
                                                              .factor = factors.keep});
   }
 };
 
-/// `AdamW optimizer(model.parameters(), {.lr = 1e-5});`  Throws [cloze.optimizer.1], [cloze.optimizer.2]: RuleOptimizer.
+/// `AdamW optimizer(model.parameters(), {.lr = 1e-5});`  Throws [cloze.optimizer.1], [cloze.optimizer.2]:
+/// RuleOptimizer.
 template <Scalar T, Device D = Cpu>
 class AdamW : public RuleOptimizer<AdamWRule, T, D> {
  public:

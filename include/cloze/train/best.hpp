@@ -2,16 +2,19 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <cloze/nn/parameter.hpp>
+#include <cloze/train/checkpoint_parts.hpp>
 
 namespace cloze {
 
-/// Few-shot runs are scored on a small dev set, where ties are common: only a strictly greater score replaces the copy, so
-/// the earliest of equals wins, as in LM-BFF.
+/// Few-shot runs are scored on a small dev set, where ties are common: only a strictly greater score replaces the copy,
+/// so the earliest of equals wins, as in LM-BFF.
 template <Scalar T, Device D = Cpu>
 class BestParameters {
  public:
@@ -42,6 +45,29 @@ class BestParameters {
     require(score_.has_value(), "cloze.best.1", "restore() before any update() with a score that is a number");
     for (std::size_t i = 0; i < copies_.size(); ++i)
       copy_elements<D, D>(std::as_const(copies_)[i].data(), parameters_[i].tensor.data(), copies_[i].size());
+  }
+
+  // For checkpoints.
+  void save(CheckpointSink& sink) const {
+    sink.number("defined", score_ ? 1 : 0);
+    if (!score_) return;
+    sink.real("score", *score_);
+    for (std::size_t i = 0; i < copies_.size(); ++i) sink.tensor(parameters_[i].name, copies_[i]);
+  }
+  std::function<void()> load(const CheckpointSource& source) {
+    const Index defined = source.number("defined");
+    source.require_that(defined == 0 || defined == 1, "defined", "wanted 0 or 1", std::to_string(defined));
+    std::optional<double> score;
+    std::vector<Tensor<T, D>> copies;
+    if (defined == 1) {
+      score = source.real("score");
+      for (const auto& parameter : parameters_)
+        copies.push_back(source.template tensor<T, D>(parameter.name, parameter.tensor.shape()));
+    }
+    return [this, score, copies = std::move(copies)]() mutable {
+      score_ = score;
+      copies_ = std::move(copies);
+    };
   }
 
  private:

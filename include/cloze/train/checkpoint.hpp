@@ -48,8 +48,7 @@ class Checkpoint {
         [parameters](const CheckpointSource& source) -> std::function<void()> {
           std::vector<std::pair<Tensor<T, D>, Tensor<T, D>>> read;
           for (const auto& parameter : parameters)
-            read.emplace_back(parameter.tensor,
-                              source.template tensor<T, D>(parameter.name, parameter.tensor.shape()));
+            read.emplace_back(parameter.tensor, source.template tensor<T, D>(parameter.name, parameter.tensor.shape()));
           return [read = std::move(read)]() mutable {
             for (auto& [to, from] : read) copy_elements<D, D>(std::as_const(from).data(), to.data(), to.size());
           };
@@ -114,8 +113,8 @@ class Checkpoint {
     writer.write(path);
   }
 
-  /// Restores every part, or throws and changes nothing. Errors: SafetensorsFile's; [cloze.checkpoint.1] no checkpoint of
-  /// this library, [cloze.checkpoint.2] of another version, [cloze.checkpoint.3] parts of other names,
+  /// Restores every part, or throws and changes nothing. Errors: SafetensorsFile's; [cloze.checkpoint.1] no checkpoint
+  /// of this library, [cloze.checkpoint.2] of another version, [cloze.checkpoint.3] parts of other names,
   /// [cloze.checkpoint.4] a part that does not fit: the first difference is named.
   void load(const std::filesystem::path& path) {
     const SafetensorsFile file(path);
@@ -126,7 +125,8 @@ class Checkpoint {
     const std::string where = path.string() + ", state";
     const auto state = parse_json(stored->second, where);
     const auto found = json_get<Index>(state, "version", where);
-    require(found == version, "cloze.checkpoint.2", "{}: wanted format version {}, found {}", path.string(), version, found);
+    require(found == version, "cloze.checkpoint.2", "{}: wanted format version {}, found {}", path.string(), version,
+            found);
     const auto parts = json_get<nlohmann::json>(state, "parts", where);
     auto notes = json_get<std::map<std::string, std::string>>(state, "notes", where);
     require(parts.is_object(), "cloze.checkpoint.1", "{}: wanted an object \"parts\"", path.string());

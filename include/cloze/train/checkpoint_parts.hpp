@@ -65,7 +65,8 @@ class CheckpointSource {
 
   /// For a part's own checks: fails unless `ok`.
   void require_that(bool ok, const std::string& key, const std::string& wanted, const std::string& found) const {
-    require(ok, "cloze.checkpoint.4", "{}: part \"{}\", \"{}\": {}, found {}", file_.where(), part_, key, wanted, found);
+    require(ok, "cloze.checkpoint.4", "{}: part \"{}\", \"{}\": {}, found {}", file_.where(), part_, key, wanted,
+            found);
   }
 
   /// Fails on the first thing in the file that belongs to this part and was not asked for: it must be another model's.

@@ -44,8 +44,8 @@ double grad_norm(const ParameterList<T, D>& parameters) {
 }
 
 /// Scales all gradients down where their norm is above `max_norm`, by max_norm / (norm + 1e-6) as PyTorch does, and
-/// returns the norm before. Errors: [cloze.clip.1] a norm that is not finite (NonFinite::error), naming the first parameter
-/// to blame, [cloze.clip.2] max_norm not above 0.
+/// returns the norm before. Errors: [cloze.clip.1] a norm that is not finite (NonFinite::error), naming the first
+/// parameter to blame, [cloze.clip.2] max_norm not above 0.
 template <Scalar T, Device D>
 double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, NonFinite policy = NonFinite::error) {
   require(max_norm > 0, "cloze.clip.2", "max_norm = {}: wanted a number above 0", max_norm);

@@ -30,8 +30,8 @@ struct Evaluation {
 /// Errors: [cloze.evaluate.1] an index out of range, twice or missing, [cloze.evaluate.2] scores of another shape,
 /// [cloze.evaluate.3] a score that is NaN.
 template <class Score>
-  requires std::invocable<Score&, std::span<const Index>>
-Evaluation evaluate(Score&& score, Index examples, std::span<const std::vector<Index>> batches) {
+requires std::invocable<Score&, std::span<const Index>> Evaluation
+evaluate(Score&& score, Index examples, std::span<const std::vector<Index>> batches) {
   const NoGrad no_grad;
   Evaluation result;
   std::vector<bool> seen(static_cast<std::size_t>(examples));
@@ -60,7 +60,8 @@ Evaluation evaluate(Score&& score, Index examples, std::span<const std::vector<I
         const auto value = static_cast<double>(values[static_cast<std::size_t>(at)]);
         require(!std::isnan(value), "cloze.evaluate.3", "example {}: the score of label {} is NaN", batch[b], label);
         result.scores[static_cast<std::size_t>(batch[b] * result.labels + label)] = value;
-        if (value > static_cast<double>(values[b * static_cast<std::size_t>(result.labels) + static_cast<std::size_t>(best)]))
+        if (value >
+            static_cast<double>(values[b * static_cast<std::size_t>(result.labels) + static_cast<std::size_t>(best)]))
           best = label;
       }
       result.predictions[static_cast<std::size_t>(batch[b])] = static_cast<LabelId>(best);
@@ -73,14 +74,16 @@ Evaluation evaluate(Score&& score, Index examples, std::span<const std::vector<I
 
 /// The same, handing `score` the examples themselves: `score(std::vector<Example>)`.
 template <class Example, class Score>
-  requires std::invocable<Score&, std::vector<Example>>
-Evaluation evaluate(Score&& score, std::span<const Example> examples, std::span<const std::vector<Index>> batches) {
+requires std::invocable<Score&, std::vector<Example>> Evaluation evaluate(Score&& score,
+                                                                          std::span<const Example> examples,
+                                                                          std::span<const std::vector<Index>> batches) {
   return evaluate([&](std::span<const Index> batch) { return score(pick(examples, batch)); },
                   static_cast<Index>(examples.size()), batches);
 }
 template <class Example, class Score>
-  requires std::invocable<Score&, std::vector<Example>>
-Evaluation evaluate(Score&& score, const std::vector<Example>& examples, std::span<const std::vector<Index>> batches) {
+requires std::invocable<Score&, std::vector<Example>> Evaluation evaluate(Score&& score,
+                                                                          const std::vector<Example>& examples,
+                                                                          std::span<const std::vector<Index>> batches) {
   return evaluate(score, std::span<const Example>(examples), batches);
 }
 

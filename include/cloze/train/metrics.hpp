@@ -1,4 +1,5 @@
-// Scores of predictions: accuracy, F1, Matthews' and Pearson's and Spearman's correlation, as scikit-learn and SciPy define them.
+// Scores of predictions: accuracy, F1, Matthews' and Pearson's and Spearman's correlation, as scikit-learn and SciPy
+// define them.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,8 @@
 
 namespace cloze {
 
-// Errors, in every function: [cloze.metrics.1] the two lists differ in length, [cloze.metrics.2] there is nothing to score
-// (correlations: fewer than two points).
+// Errors, in every function: [cloze.metrics.1] the two lists differ in length, [cloze.metrics.2] there is nothing to
+// score (correlations: fewer than two points).
 
 namespace detail {
 
@@ -32,7 +33,8 @@ struct ClassCounts {
   double f1() const { return predicted + labelled == 0 ? 0 : 2 * both / (predicted + labelled); }
 };
 
-inline std::map<LabelId, ClassCounts> count_classes(std::span<const LabelId> predictions, std::span<const LabelId> labels) {
+inline std::map<LabelId, ClassCounts> count_classes(std::span<const LabelId> predictions,
+                                                    std::span<const LabelId> labels) {
   std::map<LabelId, ClassCounts> counts;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     ++counts[predictions[i]].predicted;

@@ -1,4 +1,5 @@
-// Moments: what an optimizer remembers of one parameter, for all of it or only for the rows that gradients ever reached.
+// Moments: what an optimizer remembers of one parameter, for all of it or only for the rows that gradients ever
+// reached.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,8 @@
 
 namespace cloze {
 
-/// `Count` running averages shaped as a parameter. They begin as zeros and stay row-sparse as long as every gradient was:
-/// a row that no gradient ever reached has zero moments, so leaving it out changes no result.
+/// `Count` running averages shaped as a parameter. They begin as zeros and stay row-sparse as long as every gradient
+/// was: a row that no gradient ever reached has zero moments, so leaving it out changes no result.
 template <Scalar T, Device D, int Count>
 class Moments {
  public:
@@ -38,8 +39,8 @@ class Moments {
     for (auto& value : values_) {
       auto whole = Tensor<T, D>::zeros(shape);
       for (std::size_t i = 0; i < rows_.size(); ++i)
-        copy_elements<D, D>(std::as_const(value).data() + static_cast<Index>(i) * columns, whole.data() + rows_[i] * columns,
-                            columns);
+        copy_elements<D, D>(std::as_const(value).data() + static_cast<Index>(i) * columns,
+                            whole.data() + rows_[i] * columns, columns);
       value = std::move(whole);
     }
     dense_ = true;
@@ -69,7 +70,8 @@ class Moments {
     if (!defined()) return;
     if (!dense_) sink.integers(key + "/rows", rows_);
     for (std::size_t i = 0; i < values_.size(); ++i)
-      sink.tensor(key + "/" + std::to_string(i), dense_ ? values_[i] : values_[i].alias(stored_shape(shape, rows_.size()), 0));
+      sink.tensor(key + "/" + std::to_string(i),
+                  dense_ ? values_[i] : values_[i].alias(stored_shape(shape, rows_.size()), 0));
   }
 
   /// Checks and reads what save() put there; the returned function takes it over and cannot fail.
@@ -83,8 +85,9 @@ class Moments {
     if (kind == 2) {
       fresh->slots_.assign(static_cast<std::size_t>(shape[0]), -1);
       for (const Index row : source.integers(key + "/rows")) {
-        source.require_that(row >= 0 && row < shape[0] && fresh->slots_[static_cast<std::size_t>(row)] < 0, key + "/rows",
-                            "wanted distinct rows of a table of shape " + shape.text(), std::to_string(row));
+        source.require_that(row >= 0 && row < shape[0] && fresh->slots_[static_cast<std::size_t>(row)] < 0,
+                            key + "/rows", "wanted distinct rows of a table of shape " + shape.text(),
+                            std::to_string(row));
         fresh->add_row(row);
       }
     }

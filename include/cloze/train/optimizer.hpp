@@ -37,14 +37,15 @@ struct UpdateSettings {
   double weight_decay;
 };
 
-/// A rule: its options (a struct with at least `lr` and `weight_decay`), the state that it keeps for one parameter, and one
-/// step. RuleOptimizer<Rule, T, D> makes an optimizer of it: see train/sgd.hpp for a short one.
+/// A rule: its options (a struct with at least `lr` and `weight_decay`), the state that it keeps for one parameter, and
+/// one step. RuleOptimizer<Rule, T, D> makes an optimizer of it: see train/sgd.hpp for a short one.
 ///   struct Rule {
 ///     using Options = …;
 ///     template <Scalar T, Device D> struct State { save(sink, key, shape) const; load(source, key, shape); };
 ///     static void check(const Options&);           // throws where an option makes no sense
 ///     template <Scalar T, Device D>
-///     static void update(const Options&, UpdateSettings, Tensor<T, D>& tensor, State<T, D>&);  // tensor has a gradient
+///     static void update(const Options&, UpdateSettings, Tensor<T, D>& tensor, State<T, D>&);  // tensor has a
+///     gradient
 ///   };
 template <class R, class T, class D>
 concept UpdateRule = requires(const typename R::Options& options, UpdateSettings settings, Tensor<T, D>& tensor,
@@ -128,7 +129,8 @@ class RuleOptimizer {
     source.require_that(std::isfinite(lr) && lr >= 0, "lr", "wanted a learning rate", fmt::format("{}", lr));
     each([&](const std::string& key, const Parameter<T, D>& parameter, const State& state) {
       const std::string name = source.text(key + "/name");
-      source.require_that(name == parameter.name, key + "/name", "wanted the state of \"" + parameter.name + "\"", name);
+      source.require_that(name == parameter.name, key + "/name", "wanted the state of \"" + parameter.name + "\"",
+                          name);
       commits.push_back(const_cast<State&>(state).load(source, key, parameter.tensor.shape()));
     });
     return [this, lr, commits = std::move(commits)] {
@@ -141,8 +143,8 @@ class RuleOptimizer {
   using State = typename Rule::template State<T, D>;
 
   static void check_rate(double value, const char* name) {
-    require(std::isfinite(value) && value >= 0, "cloze.optimizer.2", "{} = {}: wanted a finite number that is not negative",
-            name, value);
+    require(std::isfinite(value) && value >= 0, "cloze.optimizer.2",
+            "{} = {}: wanted a finite number that is not negative", name, value);
   }
 
   template <class F>

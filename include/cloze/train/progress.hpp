@@ -19,10 +19,10 @@
 namespace cloze {
 
 struct ProgressOptions {
-  std::string label = {};      // stands first
-  Index first = 0;             // where a resumed run goes on
-  double seconds = 5;          // between plain lines; a bar moves ten times a second
-  std::optional<bool> bar = {};  // nothing: a bar where the output is a terminal
+  std::string label = {};                            // stands first
+  Index first = 0;                                   // where a resumed run goes on
+  double seconds = 5;                                // between plain lines; a bar moves ten times a second
+  std::optional<bool> bar = {};                      // nothing: a bar where the output is a terminal
   std::function<void(std::string_view)> write = {};  // nothing: to stderr
   std::function<double()> clock = {};                // seconds; nothing: the steady clock
 };

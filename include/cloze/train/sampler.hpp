@@ -14,7 +14,8 @@ namespace cloze {
 
 struct SamplerOptions {
   bool shuffle = true;
-  bool short_batches = false;  // end an epoch with a shorter batch, as data loaders do, instead of running into the next
+  bool short_batches =
+      false;  // end an epoch with a shorter batch, as data loaders do, instead of running into the next
 };
 
 /// Walks over 0 … size-1, each epoch in a new random order.
@@ -23,7 +24,8 @@ struct SamplerOptions {
 class EpochSampler {
  public:
   /// Errors: [cloze.sampler.1] nothing to draw from.
-  EpochSampler(Index size, Rng rng, SamplerOptions options = {}) : size_(size), options_(options), rng_(std::move(rng)) {
+  EpochSampler(Index size, Rng rng, SamplerOptions options = {})
+      : size_(size), options_(options), rng_(std::move(rng)) {
     require(size > 0, "cloze.sampler.1", "a sampler over {} examples: wanted at least 1", size);
     begin_epoch();
   }
@@ -97,9 +99,9 @@ class EpochSampler {
   Index position_ = 0, epoch_ = 0;
 };
 
-/// Everything once, in order, in batches of at most `budget` tokens and at least one example: for evaluation, where packed
-/// batches may be as large as memory allows. `lengths`: tokens of each example.
-/// Errors: [cloze.sampler.2] a budget below 1, [cloze.sampler.3] a negative length.
+/// Everything once, in order, in batches of at most `budget` tokens and at least one example: for evaluation, where
+/// packed batches may be as large as memory allows. `lengths`: tokens of each example. Errors: [cloze.sampler.2] a
+/// budget below 1, [cloze.sampler.3] a negative length.
 inline std::vector<std::vector<Index>> token_batches(std::span<const Index> lengths, Index budget) {
   require(budget > 0, "cloze.sampler.2", "a batch of {} tokens: wanted at least 1", budget);
   std::vector<std::vector<Index>> batches;
@@ -133,7 +135,8 @@ std::vector<T> pick(std::span<const T> from, std::span<const Index> indices) {
   std::vector<T> chosen;
   chosen.reserve(indices.size());
   for (const Index i : indices) {
-    require(i >= 0 && i < static_cast<Index>(from.size()), "cloze.sampler.4", "index {} of {} elements", i, from.size());
+    require(i >= 0 && i < static_cast<Index>(from.size()), "cloze.sampler.4", "index {} of {} elements", i,
+            from.size());
     chosen.push_back(from[static_cast<std::size_t>(i)]);
   }
   return chosen;

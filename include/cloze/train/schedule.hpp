@@ -62,7 +62,8 @@ struct CosineSchedule {
   double operator()(Index step) const {
     detail::check_schedule(step, warmup, total);
     if (step < warmup) return detail::warmup_factor(step, warmup);
-    const double progress = static_cast<double>(step - warmup) / static_cast<double>(std::max<Index>(1, total - warmup));
+    const double progress =
+        static_cast<double>(step - warmup) / static_cast<double>(std::max<Index>(1, total - warmup));
     return std::max(0.0, 0.5 * (1.0 + std::cos(std::numbers::pi * cycles * 2.0 * progress)));
   }
 };

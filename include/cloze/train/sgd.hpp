@@ -64,9 +64,11 @@ struct SgdRule {
     auto& moments = state.moments;
     if (!tensor.has_row_sparse_grad()) {
       if (remembers) moments.use_dense(tensor.shape());
-      kernels::sgd(D{}, kernels::SgdArgs<T>{.size = tensor.size(), .weight = tensor.data(),
+      kernels::sgd(D{}, kernels::SgdArgs<T>{.size = tensor.size(),
+                                            .weight = tensor.data(),
                                             .grad = tensor.gradient().dense_data(),
-                                            .momentum = remembers ? moments.data(0) : nullptr, .factors = factors});
+                                            .momentum = remembers ? moments.data(0) : nullptr,
+                                            .factors = factors});
       return;
     }
     // Classic weight decay is part of the gradient, so with it every row has one.
@@ -90,8 +92,10 @@ struct SgdRule {
     const std::span<const Index> which = remembers ? moments.rows() : rows;
     const std::span<const Index> from = remembers ? moments.grad_rows() : grad_rows;
     kernels::sgd_rows(D{}, kernels::SgdRowsArgs<T>{.count = static_cast<Index>(which.size()),
-                                                   .columns = tensor.size() / tensor.dim(0), .rows = which.data(),
-                                                   .grad_rows = from.data(), .weight = tensor.data(),
+                                                   .columns = tensor.size() / tensor.dim(0),
+                                                   .rows = which.data(),
+                                                   .grad_rows = from.data(),
+                                                   .weight = tensor.data(),
                                                    .grads = touched.values,
                                                    .momentum = remembers ? moments.data(0) : nullptr,
                                                    .factors = factors});

@@ -4,24 +4,25 @@
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
 #include <cloze/kernels/adamw_args.hpp>
+#include <cloze/kernels/cpu/rounded.hpp>
 #include <cloze/kernels/cpu/simd.hpp>
 
 namespace cloze::kernels {
 
 namespace detail {
 
-/// `size` elements; a null gradient means zeros. Every fused multiply-add is written out, so that the compiler's choice
-/// cannot make the dense and the row-sparse update differ in a bit.
+/// `size` elements; a null gradient means zeros. Only one product of each sum can be fused with it, so the compiler's
+/// choice cannot make the dense and the row-sparse update differ in a bit.
 template <class T>
 void adamw_run(const AdamWFactors<T>& f, Index size, T* weight, const T* grad, T* m, T* v) {
   using B = xsimd::batch<T>;
-  const B keep(f.keep), one_beta1(f.one_beta1), beta2(f.beta2), one_beta2(f.one_beta2), step(-f.step_size), root(f.root),
-      eps(f.eps);
+  const B keep(f.keep), one_beta1(f.one_beta1), beta2(f.beta2), one_beta2(f.one_beta2), step(-f.step_size),
+      root(f.root), eps(f.eps);
   for_batches<T>(size, [&](Index, auto load, auto store) {
     const B g = grad ? load(grad) : B(T(0));
     const B m_old = load(m);
     const B m_new = xsimd::fma(one_beta1, g - m_old, m_old);
-    const B v_new = xsimd::fma(load(v), beta2, (one_beta2 * g) * g);
+    const B v_new = xsimd::fma(load(v), beta2, rounded((one_beta2 * g) * g));
     store(m, m_new);
     store(v, v_new);
     store(weight, xsimd::fma(load(weight), keep, (step * m_new) / (xsimd::sqrt(v_new) / root + eps)));

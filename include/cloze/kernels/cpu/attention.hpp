@@ -1,6 +1,8 @@
-// Attention on Cpu: per sequence and head, tiles of 64 queries by up to 512 keys, with products and softmax in vector code.
-// The method is FlashAttention-2's (Dao, arXiv 2307.08691); tiles this wide need no rescaling for usual prompts.
+// Attention on Cpu: per sequence and head, tiles of 64 queries by up to 512 keys, with products and softmax in vector
+// code. The method is FlashAttention-2's (Dao, arXiv 2307.08691); tiles this wide need no rescaling for usual prompts.
 #pragma once
+
+#include <cmath>
 
 #include <cloze/core/device.hpp>
 #include <cloze/kernels/cpu/attention_tasks.hpp>
@@ -15,7 +17,9 @@ template <class T>
 class ScratchCursor {
  public:
   explicit ScratchCursor(T* at) : at_(at) {}
-  static Index room(Index size) { return (size * static_cast<Index>(sizeof(T)) + 63) / 64 * 64 / static_cast<Index>(sizeof(T)); }
+  static Index room(Index size) {
+    return (size * static_cast<Index>(sizeof(T)) + 63) / 64 * 64 / static_cast<Index>(sizeof(T));
+  }
   T* take(Index size) { return std::exchange(at_, at_ + room(size)); }
   Panels<T> panels(Index rows, Index columns) { return {take(Panels<T>::size(rows, columns)), rows}; }
 
@@ -42,13 +46,16 @@ void attention_forward_task(const AttentionArgs<T>& a, const AttentionTask& task
   if (queries == 0) return;
   const bool online = keys > attention_keys;  // several tiles of keys: states live between them, sums in the output
   using Cursor = ScratchCursor<T>;
-  const Index states_size = 2 * (online ? group * queries : rows);
+  // What each row has seen: maximum and sum, per head where tiles of keys follow each other.
+  const Index padded = (queries + attention_rows - 1) / attention_rows * attention_rows;
+  const Index states = online ? group * padded : attention_rows;
   Cursor scratch(thread_scratch<T>(Cursor::room(P::size(d, columns)) + Cursor::room(P::size(columns, d)) +
                                    2 * Cursor::room(P::size(rows, d)) + Cursor::room(P::size(rows, columns)) +
-                                   Cursor::room(states_size)));
+                                   2 * Cursor::room(states)));
   const P keys_t = scratch.panels(d, columns), values = scratch.panels(columns, d);
   const P q = scratch.panels(rows, d), o = scratch.panels(rows, d), scores = scratch.panels(rows, columns);
-  auto* states = reinterpret_cast<SoftmaxState<T>*>(scratch.take(states_size));
+  T* const maxima = scratch.take(states);
+  T* const sums = scratch.take(states);
   AttentionFactors<T> factors(l.dropout, s);
 
   for (Index first = 0; first == 0 || first < keys; first += attention_keys) {
@@ -62,16 +69,21 @@ void attention_forward_task(const AttentionArgs<T>& a, const AttentionTask& task
         if (first > 0 && reach <= first) continue;
         const bool last = reach <= first + block;
         const Index n = std::min(reach - first, block);
-        auto* state = online ? states + (h - task.kv_head * group) * queries + (from - task.begin) : states;
-        if (first == 0) std::fill_n(state, count, SoftmaxState<T>{});
+        const Index state = online ? (h - task.kv_head * group) * padded + (from - task.begin) : 0;
+        T* const maximum = maxima + state;
+        T* const sum = sums + state;
+        if (first == 0) {
+          std::fill_n(maximum, attention_rows, -std::numeric_limits<T>::infinity());
+          std::fill_n(sum, attention_rows, T(0));
+        }
         pack_panels(a.q + row * a.q_stride + h * d, a.q_stride, count, d, a.scale, q);
         panel_product<false>(count, n, d, q, keys_t, scores, false);
         T finish[attention_rows], shrink[attention_rows];  // factors of this tile's sums and of what came before
+        softmax_tile(
+            scores, count, n, [&](Index i) { return std::clamp<Index>(l.visible(s, from + i) - first, 0, n); },
+            [&](Index i) { return factors.row(h, l.position(s, from + i), first, n); }, maximum, sum, shrink);
         for (Index i = 0; i < count; ++i) {
-          const Index seen = std::clamp<Index>(l.visible(s, from + i) - first, 0, n);
-          if (factors.active() && seen > 0) factors.row(h, l.position(s, from + i), first, n);
-          shrink[i] = softmax_row(scores, i, seen, n, state[i], factors.active() ? &factors : nullptr);
-          finish[i] = !last ? T(1) : state[i].sum == T(0) ? T(0) : T(1) / state[i].sum;
+          finish[i] = !last ? T(1) : sum[i] == T(0) ? T(0) : T(1) / sum[i];
           shrink[i] *= finish[i];
         }
         panel_product<false>(count, d, n, scores, values, o, false);
@@ -80,8 +92,8 @@ void attention_forward_task(const AttentionArgs<T>& a, const AttentionTask& task
             [&](Index i) { return shrink[i]; });
         if (last && a.lse)
           for (Index i = 0; i < count; ++i)
-            a.lse[(row + i) * l.heads + h] = state[i].sum == T(0) ? std::numeric_limits<T>::infinity()
-                                                                  : state[i].maximum + std::log(state[i].sum);
+            a.lse[(row + i) * l.heads + h] =
+                sum[i] == T(0) ? std::numeric_limits<T>::infinity() : maximum[i] + std::log(sum[i]);
       }
   }
 }
@@ -102,6 +114,7 @@ void attention_backward_task(const AttentionBackwardArgs<T>& b, const AttentionT
   const P q = scratch.panels(rows, d), grad_o = scratch.panels(rows, d), dq = scratch.panels(rows, d);
   const P scores = scratch.panels(rows, columns), grad = scratch.panels(rows, columns);
   AttentionFactors<T> factors(l.dropout, s);
+  const bool whole = keys <= attention_keys;  // a tile holds all keys
   const auto one = [](Index) { return T(1); };
 
   for (Index first = 0; first == 0 || first < keys; first += attention_keys) {
@@ -121,24 +134,23 @@ void attention_backward_task(const AttentionBackwardArgs<T>& b, const AttentionT
         pack_panels(b.grad_o + row * a.o_stride + h * d, a.o_stride, count, d, T(1), grad_o);
         panel_product<false>(count, n, d, q, keys_t, scores, false);
         panel_product<false>(count, n, d, grad_o, values_t, grad, false);
+        T lse[attention_rows], dot[attention_rows] = {};
         for (Index i = 0; i < count; ++i) {
-          using B = xsimd::batch<T>;
-          B products(T(0));
-          for_batches<T>(d, [&](Index, auto load, auto) {
-            products += load(a.o + (row + i) * a.o_stride + h * d) * load(b.grad_o + (row + i) * a.o_stride + h * d);
-          });
-          const T dot = reduce_lanes(products, [](B x, B y) { return x + y; }).get(0);
-          const Index seen = std::clamp<Index>(l.visible(s, from + i) - first, 0, n);
-          if (factors.active() && seen > 0) factors.row(h, l.position(s, from + i), first, n);
-          softmax_backward_row(scores, grad, i, seen, n, a.lse[(row + i) * l.heads + h], dot,
-                               factors.active() ? &factors : nullptr);
+          lse[i] = a.lse[(row + i) * l.heads + h];
+          if (whole) continue;
+          const Index at = (row + i) * a.o_stride + h * d;
+          for (Index c = 0; c < d; ++c) dot[i] += a.o[at + c] * b.grad_o[at + c];
         }
+        softmax_backward_tile(
+            scores, grad, count, n, [&](Index i) { return std::clamp<Index>(l.visible(s, from + i) - first, 0, n); },
+            [&](Index i) { return factors.row(h, l.position(s, from + i), first, n); }, lse, dot, whole);
         if (b.dv.data) panel_product<true>(n, d, count, scores, grad_o, dv, true);
         if (b.dk.data) panel_product<true>(n, d, count, grad, q, dk, true);
         if (!b.dq.data) continue;
         panel_product<false>(count, d, n, grad, k, dq, false);
-        unpack_panels(dq, count, d, b.dq.data + row * a.q_stride + h * d, a.q_stride, b.dq.add || first > 0,
-                      [&](Index) { return a.scale; }, one);
+        unpack_panels(
+            dq, count, d, b.dq.data + row * a.q_stride + h * d, a.q_stride, b.dq.add || first > 0,
+            [&](Index) { return a.scale; }, one);
       }
     if (b.dk.data)
       unpack_panels(dk, block, d, b.dk.data + kv_row * a.k_stride + task.kv_head * d, a.k_stride, b.dk.add, one, one);

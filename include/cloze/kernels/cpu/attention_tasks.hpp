@@ -1,4 +1,5 @@
-// How attention's work is cut and shared out: tasks of known cost, the dearest first, to the thread with the least to do.
+// How attention's work is cut and shared out: tasks of known cost, the dearest first, to the thread with the least to
+// do.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +25,7 @@ inline std::vector<AttentionTask> attention_tasks(const AttentionLayout& l, Inde
     const Index queries = l.queries(s), step = cut && num_threads() > 1 ? rows : std::max<Index>(1, queries);
     for (Index begin = 0; begin == 0 || begin < queries; begin += step) {
       const Index end = std::min(begin + step, queries);
-      for (Index h = 0; h < l.kv_heads; ++h)
-        tasks.push_back({s, h, begin, end, (end - begin + 8) * (l.keys(s) + 8)});
+      for (Index h = 0; h < l.kv_heads; ++h) tasks.push_back({s, h, begin, end, (end - begin + 8) * (l.keys(s) + 8)});
     }
   }
   return tasks;
@@ -36,7 +36,8 @@ template <class Body>
 void run_attention_tasks(std::vector<AttentionTask> tasks, Index head_size, Body&& body) {
   Index total = 0;
   for (const auto& task : tasks) total += task.cost;
-  const Index threads = std::min<Index>({num_threads(), static_cast<Index>(tasks.size()), 1 + total * head_size / 100'000});
+  const Index threads =
+      std::min<Index>({num_threads(), static_cast<Index>(tasks.size()), 1 + total * head_size / 100'000});
   if (threads <= 1) {
     for (const auto& task : tasks) body(task);
     return;

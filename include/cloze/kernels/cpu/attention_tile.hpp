@@ -1,11 +1,12 @@
 // What happens to a tile of scores in attention on Cpu: masking, exponentials, dropout.
 #pragma once
 
-#include <cmath>
+#include <array>
 #include <limits>
 
 #include <cloze/kernels/attention_args.hpp>
 #include <cloze/kernels/cpu/dropout_bits.hpp>
+#include <cloze/kernels/cpu/exp.hpp>
 #include <cloze/kernels/cpu/panels.hpp>
 
 namespace cloze::kernels::detail {
@@ -18,15 +19,18 @@ inline constexpr Index attention_keys = 512;  // keys of a tile: up to here the 
 template <class T>
 class AttentionFactors {
  public:
-  AttentionFactors(const DropoutRule& rule, Index sequence) : rule_(rule), sequence_(static_cast<std::uint32_t>(sequence)) {}
+  AttentionFactors(const DropoutRule& rule, Index sequence)
+      : rule_(rule), sequence_(static_cast<std::uint32_t>(sequence)) {}
 
-  bool active() const { return rule_.active(); }
+  T scale() const { return static_cast<T>(rule_.scale); }
 
-  /// Makes ready the row of one query over the keys [first_key, first_key + count); first_key is a multiple of 16.
-  void row(Index head, Index position, Index first_key, Index count) {
+  /// Makes ready the row of one query over the keys [first_key, first_key + count), first_key a multiple of 16, and
+  /// returns this; null where nothing is dropped.
+  const AttentionFactors* row(Index head, Index position, Index first_key, Index count) {
+    if (!rule_.active()) return nullptr;
     const Index group = position / AttentionDropout::rows;
     decision_ = static_cast<int>(position % AttentionDropout::rows);
-    if (head == head_ && group == group_ && first_key == first_key_ && count <= count_) return;
+    if (head == head_ && group == group_ && first_key == first_key_ && count <= count_) return this;
     head_ = head;
     group_ = group;
     first_key_ = first_key;
@@ -34,20 +38,15 @@ class AttentionFactors {
     for (Index j = 0; j < count; j += PhiloxLanes::lanes)
       philox_lanes(static_cast<std::uint32_t>(first_key + j), static_cast<std::uint32_t>(group), sequence_,
                    static_cast<std::uint32_t>(head), rule_.key, words_[j / PhiloxLanes::lanes]);
+    return this;
   }
 
   /// The factors of `lanes` keys from column j of the row on.
   xsimd::batch<T> at(Index j) const {
     constexpr Index lanes = static_cast<Index>(xsimd::batch<T>::size);
     static_assert(PhiloxLanes::lanes % lanes == 0);
-    const std::uint32_t* words = words_[j / PhiloxLanes::lanes].word[decision_ / 2] + j % PhiloxLanes::lanes;
-    const int shift = decision_ % 2 * 16;
-    const auto threshold = static_cast<std::int32_t>(rule_.threshold);
-    const T scale = static_cast<T>(rule_.scale);
-    alignas(64) T factors[lanes];
-    for (Index i = 0; i < lanes; ++i)
-      factors[i] = static_cast<std::int32_t>(words[i] >> shift & 0xFFFF) < threshold ? scale : T(0);
-    return xsimd::batch<T>::load_aligned(factors);
+    return dropout_factors<T>(words_[j / PhiloxLanes::lanes].word[decision_ / 2] + j % PhiloxLanes::lanes,
+                              decision_ % 2 != 0, rule_);
   }
 
  private:
@@ -72,71 +71,164 @@ xsimd::batch<T> lanes_before(Index count, xsimd::batch<T> value, xsimd::batch<T>
   return xsimd::select(B::load_aligned(numbers.data()) < B(static_cast<T>(count)), value, other);
 }
 
-/// What the online softmax knows of a query row: the maximum so far and Σ exp(score - maximum).
-template <class T>
-struct SoftmaxState {
-  T maximum = -std::numeric_limits<T>::infinity();
-  T sum = T(0);
-};
-
-/// Turns row i of a tile of scores into exp(score - maximum), dropout applied, zeros from column `seen` to `columns` on.
-/// Returns the factor by which what was summed before must shrink.
-template <class T>
-T softmax_row(const Panels<T>& scores, Index i, Index seen, Index columns, SoftmaxState<T>& state,
-              const AttentionFactors<T>* factors) {
+/// Calls body(batch column, pointer offset, tail) over a row of panels up to column `end`; tail(value) zeroes the lanes
+/// from `end` on, and is nothing for whole batches.
+template <class T, class Body>
+[[gnu::always_inline]] inline void for_row_batches(const Panels<T>& panels, Index end, Body body) {
   using B = xsimd::batch<T>;
   constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
-  constexpr T lowest = -std::numeric_limits<T>::infinity();
-  const auto at = [&](Index j) { return scores.at(j / width, i) + j % width; };
-  B largest(lowest);
-  for (Index j = 0; j < seen; j += lanes)
-    largest = xsimd::max(largest, lanes_before(seen - j, B::load_aligned(at(j)), B(lowest)));
-  largest = xsimd::max(reduce_lanes(largest, [](B a, B b) { return xsimd::max(a, b); }), B(state.maximum));
-  // A row that has seen no key yet keeps the maximum -inf; its exponentials are those of -inf, never of NaN.
-  const B shift = xsimd::select(largest == B(lowest), B(T(0)), largest);
-  B sum(T(0));
-  for (Index j = 0; j < columns; j += lanes) {
-    B p(T(0));
-    if (j < seen) {
-      p = lanes_before(seen - j, xsimd::exp(B::load_aligned(at(j)) - shift), B(T(0)));
-      sum += p;
-      if (factors) p *= factors->at(j);
-    }
-    p.store_aligned(at(j));
+  const auto whole = [](B value, B) { return value; };
+  const Index step = panels.rows * width;
+  Index j = 0, at = 0;
+  for (; j + width <= end; j += width, at += step) {
+    body(j, at, whole);
+    body(j + lanes, at + lanes, whole);
   }
-  sum = reduce_lanes(sum, [](B a, B b) { return a + b; });
-  const T shrink = xsimd::exp(B(state.maximum) - shift).get(0);
-  state.maximum = largest.get(0);
-  state.sum = state.sum * shrink + sum.get(0);
-  return shrink;
+  if (j + lanes <= end) {
+    body(j, at, whole);
+    j += lanes;
+    at += lanes;
+  }
+  if (j < end) body(j, at, [&](B value, B other) { return lanes_before(end - j, value, other); });
 }
 
-/// For row i of the scores S and of dP = do vᵀ: S becomes P ∘ z, dP becomes dS = P ∘ (dP ∘ z - dot), where
-/// P = exp(S - lse), z are the dropout factors and dot = do·o; zeros from column `seen` to `columns` on.
+/// Zeros in a row of panels, from the batch after column `end` to that of `columns`.
 template <class T>
-void softmax_backward_row(const Panels<T>& scores, const Panels<T>& grad, Index i, Index seen, Index columns, T lse, T dot,
-                          const AttentionFactors<T>* factors) {
-  using B = xsimd::batch<T>;
+void clear_row(const Panels<T>& panels, Index row, Index end, Index columns) {
   constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
-  const B zero(T(0));
-  for (Index j = 0; j < columns; j += lanes) {
-    T* s = scores.at(j / width, i) + j % width;
-    T* g = grad.at(j / width, i) + j % width;
-    B p = zero, ds = zero;
-    if (j < seen) {
-      p = lanes_before(seen - j, xsimd::exp(B::load_aligned(s) - B(lse)), zero);
-      ds = B::load_aligned(g);
-      B kept = p;
-      if (factors) {
-        const B factor = factors->at(j);
-        ds *= factor;
-        kept *= factor;
+  for (Index j = (end + lanes - 1) / lanes * lanes; j < columns; j += lanes)
+    xsimd::batch<T>(T(0)).store_aligned(panels.at(j / width, row) + j % width);
+}
+
+/// Turns a tile of scores into exp(score - maximum), dropout applied; row i has zeros from column seen(i) to `columns`
+/// on. `maximum` and `sum` hold what each row has seen before (-inf and 0 at first) and are brought up to date;
+/// `shrink` becomes the factor for what was summed before. The three have room for whole batches. factors(i) prepares
+/// the dropout of row i, or is null. As many rows as a batch has lanes go together: their maxima and sums are then
+/// taken side by side.
+template <class T, class Seen, class Factors>
+void softmax_tile(const Panels<T>& scores, Index count, Index columns, Seen seen, Factors factors, T* maximum, T* sum,
+                  T* shrink) {
+  using B = xsimd::batch<T>;
+  constexpr Index lanes = Panels<T>::lanes;
+  const B lowest(-std::numeric_limits<T>::infinity()), zero(T(0));
+  for (Index first = 0; first < count; first += lanes) {
+    const Index rows = std::min(lanes, count - first);
+    B each[lanes];
+    for (Index r = 0; r < lanes; ++r) {
+      B largest = lowest;
+      if (r < rows) {
+        const T* row = scores.at(0, first + r);
+        for_row_batches(
+            scores, seen(first + r), [&](Index, Index at, auto tail) __attribute__((always_inline)) {
+              largest = xsimd::max(largest, tail(B::load_aligned(row + at), lowest));
+            });
       }
-      ds = lanes_before(seen - j, p * (ds - B(dot)), zero);
-      p = kept;
+      each[r] = largest;
     }
-    p.store_aligned(s);
-    ds.store_aligned(g);
+    const B before = B::load_unaligned(maximum + first);
+    const B largest = xsimd::max(reduce_each<T>(each, [](B a, B b) { return xsimd::max(a, b); }), before);
+    // A row that has seen no key keeps the maximum -inf; its exponentials are those of -inf then, never of NaN.
+    const B shift = xsimd::select(largest == lowest, zero, largest);
+    const B shrunk = exp_of_score(before - shift);
+    largest.store_unaligned(maximum + first);
+    shrunk.store_unaligned(shrink + first);
+    alignas(64) T shifts[lanes];
+    shift.store_aligned(shifts);
+    for (Index r = 0; r < lanes; ++r) {
+      B total = zero;
+      if (r < rows) {
+        T* row = scores.at(0, first + r);
+        const Index end = seen(first + r);
+        const B row_shift(shifts[r]);
+        const auto exponentials = [&](auto drop) __attribute__((always_inline)) {
+          for_row_batches(
+              scores, end, [&](Index j, Index at, auto tail) __attribute__((always_inline)) {
+                const B p = tail(exp_of_score(B::load_aligned(row + at) - row_shift), zero);
+                total += p;
+                drop(j, p).store_aligned(row + at);
+              });
+        };
+        if (const AttentionFactors<T>* dropped = end > 0 ? factors(first + r) : nullptr) {
+          exponentials([&](Index j, B p) { return p * dropped->at(j); });
+        } else {
+          exponentials([](Index, B p) { return p; });
+        }
+        clear_row(scores, first + r, end, columns);
+      }
+      each[r] = total;
+    }
+    const B added = reduce_each<T>(each, [](B a, B b) { return a + b; });
+    xsimd::fma(B::load_unaligned(sum + first), shrunk, added).store_unaligned(sum + first);
+  }
+}
+
+/// From scores S and dP = do vᵀ: S becomes P ∘ z, dP becomes dS = P ∘ (dP ∘ z - dot), where P = exp(S - lse) and z are
+/// the dropout factors; row i has zeros from column seen(i) to `columns` on. Where `whole`, the tile holds all that its
+/// rows see, and dot = Σ P ∘ dP ∘ z / Σ P is taken from it: exact for P as computed here, so that the rounding of lse
+/// and o does not spoil small gradients. Else `dot` holds do·o. Both arrays have room for whole batches.
+template <class T, class Seen, class Factors>
+void softmax_backward_tile(const Panels<T>& scores, const Panels<T>& grad, Index count, Index columns, Seen seen,
+                           Factors factors, const T* lse, T* dot, bool whole) {
+  using B = xsimd::batch<T>;
+  constexpr Index lanes = Panels<T>::lanes;
+  const B zero(T(0));
+  B scale(T(1));
+  const auto finish = [&](B p, B dp, B row_dot, T * s, T * g, auto tail) __attribute__((always_inline)) {
+    tail(xsimd::abs(p) * (dp - row_dot), zero).store_aligned(g);
+    xsimd::select(p < zero, zero, p * scale).store_aligned(s);
+  };
+  for (Index first = 0; first < count; first += lanes) {
+    const Index rows = std::min(lanes, count - first);
+    B sums[lanes], products[lanes];
+    for (Index r = 0; r < lanes; ++r) {
+      B sum = zero, product = zero;
+      if (r < rows) {
+        T* s = scores.at(0, first + r);
+        T* g = grad.at(0, first + r);
+        const Index end = seen(first + r);
+        const B row_lse(lse[first + r]), row_dot(dot[first + r]);
+        const auto probabilities = [&](auto drop) __attribute__((always_inline)) {
+          for_row_batches(
+              scores, end, [&](Index j, Index at, auto tail) __attribute__((always_inline)) {
+                B p = tail(exp_of_score(B::load_aligned(s + at) - row_lse), zero),
+                  dp = tail(B::load_aligned(g + at), zero);
+                drop(j, p, dp);
+                if (!whole) return finish(p, dp, row_dot, s + at, g + at, tail);
+                sum += xsimd::abs(p);
+                product = xsimd::fma(xsimd::abs(p), dp, product);
+                p.store_aligned(s + at);
+                dp.store_aligned(g + at);
+              });
+        };
+        if (const AttentionFactors<T>* dropped = end > 0 ? factors(first + r) : nullptr) {
+          scale = B(dropped->scale());
+          probabilities([&](Index j, B& p, B& dp) {
+            const B factor = dropped->at(j);
+            dp *= factor;
+            p = xsimd::select(factor == zero, -p, p);  // until the last step, the sign remembers the mask
+          });
+        } else {
+          probabilities([](Index, B&, B&) {});
+        }
+        clear_row(scores, first + r, end, columns);
+        clear_row(grad, first + r, end, columns);
+      }
+      sums[r] = sum;
+      products[r] = product;
+    }
+    if (!whole) continue;
+    const B total = reduce_each<T>(sums, [](B a, B b) { return a + b; });
+    const B product = reduce_each<T>(products, [](B a, B b) { return a + b; });
+    xsimd::select(total == zero, zero, product / total).store_unaligned(dot + first);
+    for (Index r = 0; r < rows; ++r) {
+      T* s = scores.at(0, first + r);
+      T* g = grad.at(0, first + r);
+      const B row_dot(dot[first + r]);
+      for_row_batches(
+          scores, seen(first + r), [&](Index, Index at, auto tail) __attribute__((always_inline)) {
+            finish(B::load_aligned(s + at), B::load_aligned(g + at), row_dot, s + at, g + at, tail);
+          });
+    }
   }
 }
 

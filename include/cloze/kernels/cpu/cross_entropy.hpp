@@ -86,8 +86,7 @@ void cross_entropy_backward(Cpu, const CrossEntropyBackwardArgs<T>& p) {
         p.dlogits.data[from + p.labels[r]] -= row_scale * (T(1) - p.smoothing);
       }
       if (p.dtargets.data)
-        put_batches(p.dtargets, from, p.columns,
-                    [&](auto load) { return -g * keep * (load(x) - largest - log_sum); });
+        put_batches(p.dtargets, from, p.columns, [&](auto load) { return -g * keep * (load(x) - largest - log_sum); });
     }
   });
 }

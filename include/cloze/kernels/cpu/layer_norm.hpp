@@ -6,20 +6,13 @@
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
 #include <cloze/kernels/cpu/dropout_bits.hpp>
+#include <cloze/kernels/cpu/row.hpp>
 #include <cloze/kernels/cpu/scratch.hpp>
 #include <cloze/kernels/cpu/simd.hpp>
 #include <cloze/kernels/layer_norm_args.hpp>
 
 namespace cloze::kernels {
 namespace detail {
-
-/// The same batch with its lanes from `count` on zero.
-template <class T>
-xsimd::batch<T> first_lanes(xsimd::batch<T> value, Index count) {
-  alignas(64) T lanes[xsimd::batch<T>::size];
-  value.store_aligned(lanes);
-  return load_partial(lanes, std::min<Index>(count, xsimd::batch<T>::size));
-}
 
 /// Rows whose shares of dgamma and dbeta are added up by one task: fixed, so that the order of additions is.
 inline constexpr Index layer_norm_chunk = 32;
@@ -49,7 +42,7 @@ void layer_norm_forward(Cpu, const LayerNormArgs<T>& a) {
       B squares(T(0));
       for_batches<T>(a.columns, [&](Index at, auto load, auto) {
         B difference = load(z) - B(mean);
-        if (at + width > a.columns) difference = detail::first_lanes(difference, a.columns - at);
+        if (at + width > a.columns) difference = first_lanes(difference, a.columns - at, T(0));
         squares += difference * difference;
       });
       const T rstd = T(1) / std::sqrt(xsimd::hadd(squares) * share + a.eps);

@@ -8,8 +8,9 @@
 
 namespace cloze::kernels {
 
-/// A matrix cut into panels two vectors wide, each stored row after row: row strides are compile-time constants, and one
-/// layout serves as either operand of a product, transposed or not. Columns past the end exist up to a whole panel.
+/// A matrix cut into panels two vectors wide, each stored row after row: row strides are compile-time constants, and
+/// one layout serves as either operand of a product, transposed or not. There is room for
+/// columns up to a whole panel; up to a whole batch they are computed with.
 template <class T>
 struct Panels {
   static constexpr Index lanes = static_cast<Index>(xsimd::batch<T>::size);
@@ -32,11 +33,12 @@ template <class T>
 std::pair<xsimd::batch<T>, xsimd::batch<T>> interleave(xsimd::batch<T> a, xsimd::batch<T> b) {
   using B = xsimd::batch<T>;
   constexpr std::size_t n = B::size;
-#if defined(__GNUC__)
+#if __has_builtin(__builtin_shufflevector)
   return [&]<std::size_t... i>(std::index_sequence<i...>) {
     return std::pair<B, B>(B(__builtin_shufflevector(a.data, b.data, (i / 2 + i % 2 * n)...)),
                            B(__builtin_shufflevector(a.data, b.data, (n / 2 + i / 2 + i % 2 * n)...)));
-  }(std::make_index_sequence<n>());
+  }
+  (std::make_index_sequence<n>());
 #else
   alignas(64) T in[2][n], out[2 * n];
   a.store_aligned(in[0]);
@@ -46,66 +48,90 @@ std::pair<xsimd::batch<T>, xsimd::batch<T>> interleave(xsimd::batch<T> a, xsimd:
 #endif
 }
 
-/// `op` over all lanes, in every lane: a tree of fixed shape.
-template <class T, class Op>
-xsimd::batch<T> reduce_lanes(xsimd::batch<T> value, Op op) {
-  for (std::size_t n = xsimd::batch<T>::size; n > 1; n /= 2) {
-    const auto [low, high] = interleave(value, value);
-    value = op(low, high);
+/// Turns a square of batches about its diagonal. Each perfect shuffle of the rows rotates the bits of (row, lane).
+template <class T>
+[[gnu::always_inline]] inline void transpose(xsimd::batch<T> (&block)[xsimd::batch<T>::size]) {
+  constexpr int n = static_cast<int>(xsimd::batch<T>::size);
+#pragma GCC unroll 4
+  for (int stage = 1; stage < n; stage *= 2) {
+    xsimd::batch<T> next[n];
+#pragma GCC unroll 8
+    for (int i = 0; i < n / 2; ++i) {
+      const auto [low, high] = interleave(block[i], block[i + n / 2]);
+      next[2 * i] = low;
+      next[2 * i + 1] = high;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) block[i] = next[i];
   }
-  return value;
+}
+
+/// Lane i of the result is `op` over the lanes of batch i: a tree of one shape, wherever a batch stands.
+template <class T, class Op>
+[[gnu::always_inline]] inline xsimd::batch<T> reduce_each(xsimd::batch<T> (&batches)[xsimd::batch<T>::size], Op op) {
+#pragma GCC unroll 4
+  for (int n = static_cast<int>(xsimd::batch<T>::size) / 2; n > 0; n /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+      const auto [low, high] = interleave(batches[i], batches[i + n]);
+      batches[i] = op(low, high);
+    }
+  }
+  return batches[0];
 }
 
 }  // namespace detail
 
-/// Packs a row-major matrix times a factor: out(first_row + r, c) = factor · from[r · stride + c], zeros up to a whole panel.
+/// Packs a row-major matrix times a factor: out(first_row + r, c) = factor · from[r · stride + c], zeros up to a whole
+/// panel.
 template <class T>
 void pack_panels(const T* from, Index stride, Index rows, Index columns, T factor, const Panels<T>& out) {
   using B = xsimd::batch<T>;
   constexpr Index lanes = Panels<T>::lanes;
   for (Index r = 0; r < rows; ++r) {
     const T* row = from + r * stride;
-    for (Index c = 0; c < Panels<T>::padded(columns); c += lanes) {
-      const Index left = columns - c;
-      const B value = left >= lanes ? B::load_unaligned(row + c) : left > 0 ? load_partial(row + c, left) : B(T(0));
+    for (Index c = 0; c < columns; c += lanes) {
+      const B value = c + lanes <= columns ? B::load_unaligned(row + c) : load_partial(row + c, columns - c);
       (value * B(factor)).store_aligned(out.at(c / Panels<T>::width, r) + c % Panels<T>::width);
     }
   }
 }
 
-/// Packs the transpose: out(c, r) = from[r · stride + c], zeros for r up to a whole panel.
+/// Packs the transpose: out(c, r) = from[r · stride + c], zeros for r up to a whole batch.
 template <class T>
 void pack_transposed(const T* from, Index stride, Index rows, Index columns, const Panels<T>& out) {
   using B = xsimd::batch<T>;
-  constexpr Index lanes = Panels<T>::lanes;
-  for (Index r = 0; r < Panels<T>::padded(rows); r += lanes) {
+  constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
+  for (Index r = 0; r < rows; r += lanes)
     for (Index c = 0; c < columns; c += lanes) {
       B block[lanes];
+      const T* row = from + r * stride + c;
+      T* to = out.at(r / width, c) + r % width;
+      if (r + lanes <= rows && c + lanes <= columns) {
+#pragma GCC unroll 16
+        for (Index i = 0; i < lanes; ++i) block[i] = B::load_unaligned(row + i * stride);
+        detail::transpose<T>(block);
+#pragma GCC unroll 16
+        for (Index i = 0; i < lanes; ++i) block[i].store_aligned(to + i * width);
+        continue;
+      }
       const Index count = std::min(lanes, columns - c);
       for (Index i = 0; i < lanes; ++i) {
-        const T* row = from + (r + i) * stride + c;
-        block[i] = r + i >= rows ? B(T(0)) : count == lanes ? B::load_unaligned(row) : load_partial(row, count);
+        const bool inside = r + i < rows;
+        block[i] = !inside          ? B(T(0))
+                   : count == lanes ? B::load_unaligned(row + i * stride)
+                                    : load_partial(row + i * stride, count);
       }
-      for (Index stage = 1; stage < lanes; stage *= 2) {  // each perfect shuffle turns the indices by one bit
-        B next[lanes];
-#pragma GCC unroll 16
-        for (Index i = 0; i < lanes / 2; ++i) {
-          const auto [low, high] = detail::interleave(block[i], block[i + lanes / 2]);
-          next[2 * i] = low;
-          next[2 * i + 1] = high;
-        }
-        std::copy_n(next, lanes, block);
-      }
-      for (Index i = 0; i < count; ++i)
-        block[i].store_aligned(out.at(r / Panels<T>::width, c + i) + r % Panels<T>::width);
+      detail::transpose<T>(block);
+      for (Index i = 0; i < count; ++i) block[i].store_aligned(to + i * width);
     }
-  }
 }
 
 namespace detail {
 
-/// C = A B or C += A B for R rows and V vectors of one panel of B and C, over k. A's rows lie in its panels (k runs along
-/// them), or where `Transposed` in one panel's columns (k runs down it). Sums are in order of k, whatever R and V are.
+/// C = A B or C += A B for R rows and V vectors of one panel of B and C, over k. A's rows lie in its panels (k runs
+/// along them), or where `Transposed` in one panel's columns (k runs down it). Sums are in order of k, whatever R and V
+/// are.
 template <int R, int V, bool Transposed, class T>
 void panel_tile(const T* a, Index a_panel, Index k, const T* b, T* c, bool add) {
   using B = xsimd::batch<T>;

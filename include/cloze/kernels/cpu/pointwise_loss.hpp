@@ -14,9 +14,12 @@ namespace cpu {
 template <class F>
 void with_pointwise_loss(PointwiseLoss kind, F&& f) {
   switch (kind) {
-    case PointwiseLoss::squared: return f.template operator()<PointwiseLoss::squared>();
-    case PointwiseLoss::binary: return f.template operator()<PointwiseLoss::binary>();
-    case PointwiseLoss::divergence: return f.template operator()<PointwiseLoss::divergence>();
+    case PointwiseLoss::squared:
+      return f.template operator()<PointwiseLoss::squared>();
+    case PointwiseLoss::binary:
+      return f.template operator()<PointwiseLoss::binary>();
+    case PointwiseLoss::divergence:
+      return f.template operator()<PointwiseLoss::divergence>();
   }
 }
 

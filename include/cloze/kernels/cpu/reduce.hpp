@@ -16,12 +16,13 @@ void sum_all(Cpu, const SumArgs<T>& p) {
   constexpr Index blocks = 256, run = 4096;
   std::array<double, blocks> sums{};  // in double: one number per run costs nothing
   const Index runs = (p.size + run - 1) / run, per_block = (runs + blocks - 1) / blocks;
-  parallel_for(std::min(runs, blocks), std::max<Index>(1, 16 / std::max<Index>(1, per_block)), [&](Index begin, Index end) {
-    for (Index b = begin; b < end; ++b)
-      for (Index i = b * per_block * run; i < std::min((b + 1) * per_block * run, p.size); i += run)
-        sums[static_cast<std::size_t>(b)] += static_cast<double>(
-            sum_over<T>(std::min(run, p.size - i), [&](auto load) { return load(p.x + i); }));
-  });
+  parallel_for(
+      std::min(runs, blocks), std::max<Index>(1, 16 / std::max<Index>(1, per_block)), [&](Index begin, Index end) {
+        for (Index b = begin; b < end; ++b)
+          for (Index i = b * per_block * run; i < std::min((b + 1) * per_block * run, p.size); i += run)
+            sums[static_cast<std::size_t>(b)] +=
+                static_cast<double>(sum_over<T>(std::min(run, p.size - i), [&](auto load) { return load(p.x + i); }));
+      });
   double sum = 0;
   for (const double block : sums) sum += block;
   p.y[0] = static_cast<T>(static_cast<double>(p.scale) * sum);
@@ -61,7 +62,8 @@ void segment_sum(Cpu, const SegmentSumArgs<T>& p) {
   parallel_for(p.segments * blocks, rows_per_task(block * (rows / std::max<Index>(1, p.segments) + 1)),
                [&](Index begin, Index end) {
                  for (Index task = begin; task < end; ++task) {
-                   const Index s = task / blocks, from = task % blocks * block, count = std::min(block, p.columns - from);
+                   const Index s = task / blocks, from = task % blocks * block,
+                               count = std::min(block, p.columns - from);
                    T sums[block] = {};
                    for (Index r = p.bounds[s]; r < p.bounds[s + 1]; ++r)
                      for (Index c = 0; c < count; ++c) sums[c] += p.x[r * p.columns + from + c];

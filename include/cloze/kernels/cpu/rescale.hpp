@@ -25,7 +25,8 @@ void square_sum(Cpu, const SquareSumArgs<T>& a) {
           const auto x = static_cast<double>(a.x[from + i + k]);
           parts[k] += x * x;
         }
-      for (; i < count; ++i) parts[i % lanes] += static_cast<double>(a.x[from + i]) * static_cast<double>(a.x[from + i]);
+      for (; i < count; ++i)
+        parts[i % lanes] += static_cast<double>(a.x[from + i]) * static_cast<double>(a.x[from + i]);
       double sum = 0;
       for (const double part : parts) sum += part;
       sums[static_cast<std::size_t>(r)] = sum;

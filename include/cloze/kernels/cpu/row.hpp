@@ -20,8 +20,8 @@ xsimd::batch<T> first_lanes(xsimd::batch<T> value, Index count, T fill) {
   return xsimd::batch<T>::load_aligned(lanes);
 }
 
-/// Σ f(load) over [0, size): f maps a loader, as in for_batches, to a batch. Short runs are summed apart before they join
-/// the total, so the rounding error grows with the square root of a long row, not with its length.
+/// Σ f(load) over [0, size): f maps a loader, as in for_batches, to a batch. Short runs are summed apart before they
+/// join the total, so the rounding error grows with the square root of a long row, not with its length.
 template <class T, class F>
 T sum_over(Index size, F&& f) {
   using B = xsimd::batch<T>;

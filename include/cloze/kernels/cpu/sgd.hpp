@@ -3,6 +3,7 @@
 
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
+#include <cloze/kernels/cpu/rounded.hpp>
 #include <cloze/kernels/cpu/simd.hpp>
 #include <cloze/kernels/sgd_args.hpp>
 
@@ -10,7 +11,7 @@ namespace cloze::kernels {
 
 namespace detail {
 
-/// `size` elements; a null gradient means zeros. Fused multiply-adds are written out: see adamw_run.
+/// `size` elements; a null gradient means zeros. Which multiply-adds are fused is fixed: see adamw_run.
 template <class T>
 void sgd_run(const SgdFactors<T>& f, Index size, T* weight, const T* grad, T* momentum) {
   using B = xsimd::batch<T>;
@@ -19,7 +20,7 @@ void sgd_run(const SgdFactors<T>& f, Index size, T* weight, const T* grad, T* mo
     const B w = load(weight);
     B g = xsimd::fma(decay, w, grad ? load(grad) : B(T(0)));
     if (momentum) {
-      const B b = xsimd::fma(mu, load(momentum), fresh * g);
+      const B b = xsimd::fma(mu, load(momentum), rounded(fresh * g));
       store(momentum, b);
       g = f.nesterov ? xsimd::fma(mu, b, g) : b;
     }
@@ -32,7 +33,8 @@ void sgd_run(const SgdFactors<T>& f, Index size, T* weight, const T* grad, T* mo
 template <class T>
 void sgd(Cpu, const SgdArgs<T>& a) {
   parallel_for(a.size, 16384, [&](Index begin, Index end) {
-    detail::sgd_run(a.factors, end - begin, a.weight + begin, a.grad + begin, a.momentum ? a.momentum + begin : nullptr);
+    detail::sgd_run(a.factors, end - begin, a.weight + begin, a.grad + begin,
+                    a.momentum ? a.momentum + begin : nullptr);
   });
 }
 

@@ -29,10 +29,18 @@ void column_reduce_forward(Reference, const ColumnReduceArgs<T>& p) {
         if (weight(j) != T(0) && largest_x != lowest) exp_sum += weight(j) * std::exp(x[j] - largest_x);
       T& y = p.y[r * p.groups + g];
       switch (p.kind) {
-        case ColumnReduce::sum: y = sum; break;
-        case ColumnReduce::mean: y = sum / weights; break;
-        case ColumnReduce::max: y = largest; break;
-        case ColumnReduce::logsumexp: y = largest_x == lowest ? lowest : largest_x + std::log(exp_sum); break;
+        case ColumnReduce::sum:
+          y = sum;
+          break;
+        case ColumnReduce::mean:
+          y = sum / weights;
+          break;
+        case ColumnReduce::max:
+          y = largest;
+          break;
+        case ColumnReduce::logsumexp:
+          y = largest_x == lowest ? lowest : largest_x + std::log(exp_sum);
+          break;
       }
     }
 }

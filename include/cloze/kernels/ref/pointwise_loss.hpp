@@ -15,9 +15,12 @@ namespace ref {
 template <class T>
 T pointwise_loss(PointwiseLoss kind, T x, T t) {
   switch (kind) {
-    case PointwiseLoss::squared: return (x - t) * (x - t);
-    case PointwiseLoss::binary: return std::max(x, T(0)) - x * t + std::log1p(std::exp(-std::abs(x)));
-    case PointwiseLoss::divergence: return t == T(0) ? T(0) : t * (std::log(t) - x);
+    case PointwiseLoss::squared:
+      return (x - t) * (x - t);
+    case PointwiseLoss::binary:
+      return std::max(x, T(0)) - x * t + std::log1p(std::exp(-std::abs(x)));
+    case PointwiseLoss::divergence:
+      return t == T(0) ? T(0) : t * (std::log(t) - x);
   }
   return T(0);
 }
