@@ -22,10 +22,13 @@ Lengths cumulative(const Lengths& lengths) {
 template <Scalar T, Device D>
 Tensor<T, D> weighted(const Tensor<T, D>& y) {
   auto total = Tensor<T, D>::scalar(0);
-  record_op("test", total, [y](OutputView<T>) {
-    const auto target = y.gradient().dense(y.size(), 1);
-    for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<T>(std::cos(0.37 * static_cast<double>(i)));
-  }, y);
+  record_op(
+      "test", total,
+      [y](OutputView<T>) {
+        const auto target = y.gradient().dense(y.size(), 1);
+        for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<T>(std::cos(0.37 * static_cast<double>(i)));
+      },
+      y);
   return total;
 }
 
@@ -62,7 +65,11 @@ struct Inputs {
       : cu_q(cumulative(c.queries)),
         cu_k(cumulative(c.keys)),
         shapes{{cu_q.back(), c.heads * c.size}, {cu_k.back(), c.kv_heads * c.size}, {cu_k.back(), c.kv_heads * c.size}},
-        options{.heads = c.heads, .kv_heads = c.kv_heads, .causal = c.causal, .dropout = {c.p, 4321}, .cu_seqlens = cu_k,
+        options{.heads = c.heads,
+                .kv_heads = c.kv_heads,
+                .causal = c.causal,
+                .dropout = {c.p, 4321},
+                .cu_seqlens = cu_k,
                 .cu_seqlens_q = cu_q} {
     for (int i = 0; i < 3; ++i) {
       values.push_back(cloze::test::numbers(shapes[i].size(), i + 1));
@@ -116,23 +123,36 @@ TEMPLATE_TEST_CASE("attention has the gradients of its formula", "", Cpu, Refere
       };
       CLOZE_GRADCHECK(D, self, Shape{8, 6}, Shape{8, 6}, Shape{8, 6});
       const auto cross = [&](const auto& in) {
-        return attention(in[0], in[1], in[2], {.heads = 4, .kv_heads = 2, .scale = 0.7, .causal = causal,
-                                               .dropout = {p, 5}, .cu_seqlens = keys, .cu_seqlens_q = queries});
+        return attention(in[0], in[1], in[2],
+                         {.heads = 4,
+                          .kv_heads = 2,
+                          .scale = 0.7,
+                          .causal = causal,
+                          .dropout = {p, 5},
+                          .cu_seqlens = keys,
+                          .cu_seqlens_q = queries});
       };
       CLOZE_GRADCHECK(D, cross, Shape{6, 12}, Shape{8, 6}, Shape{8, 6});
       const auto qkv = [&](const auto& in) {
-        return attention_qkv(in[0], {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = {p, 5}, .cu_seqlens = even});
+        return attention_qkv(in[0],
+                             {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = {p, 5}, .cu_seqlens = even});
       };
       CLOZE_GRADCHECK(D, qkv, Shape{8, 12});
       const auto kv = [&](const auto& in) {
-        return attention_kv(in[0], in[1], {.heads = 2, .causal = causal, .dropout = {p, 5}, .cu_seqlens = keys,
-                                           .cu_seqlens_q = queries});
+        return attention_kv(
+            in[0], in[1],
+            {.heads = 2, .causal = causal, .dropout = {p, 5}, .cu_seqlens = keys, .cu_seqlens_q = queries});
       };
       CLOZE_GRADCHECK(D, kv, Shape{6, 6}, Shape{8, 12});
       const Lengths positions{2, 0, 1, 2, 0, 0};
       const auto some = [&](const auto& in) {
-        return attention(in[0], in[1], in[2], {.heads = 2, .causal = causal, .dropout = {p, 5}, .cu_seqlens = keys,
-                                               .cu_seqlens_q = queries, .q_positions = positions});
+        return attention(in[0], in[1], in[2],
+                         {.heads = 2,
+                          .causal = causal,
+                          .dropout = {p, 5},
+                          .cu_seqlens = keys,
+                          .cu_seqlens_q = queries,
+                          .q_positions = positions});
       };
       CLOZE_GRADCHECK(D, some, Shape{6, 6}, Shape{8, 6}, Shape{8, 6});
     }
@@ -141,7 +161,8 @@ TEMPLATE_TEST_CASE("attention has the gradients of its formula", "", Cpu, Refere
 TEMPLATE_TEST_CASE("one tensor may play two roles in attention", "", Cpu, Reference) {
   using D = TestType;
   const Lengths lengths = cumulative({3, 4}), shifted = cumulative({5, 2});
-  const AttentionOptions options{.heads = 2, .cu_seqlens = lengths}, uneven{.heads = 2, .cu_seqlens = lengths, .cu_seqlens_q = shifted};
+  const AttentionOptions options{.heads = 2, .cu_seqlens = lengths},
+      uneven{.heads = 2, .cu_seqlens = lengths, .cu_seqlens_q = shifted};
   for (const auto& o : {options, uneven}) {
     const auto all = [&](const auto& in) { return attention(in[0], in[0], in[0], o); };
     const auto keys_are_values = [&](const auto& in) { return attention(in[0], in[1], in[1], o); };
@@ -160,8 +181,8 @@ TEST_CASE("Cpu attention agrees with Reference for any length, head size, alignm
     const auto naive = run<float, Reference>(in.values, in.shapes, in.options);
     const auto single = run<float, Cpu>(in.values, in.shapes, in.options);
     for (std::size_t k = 0; k < 4; ++k) {
-      INFO("result " << k << ", queries " << c.queries[0] << ", keys " << c.keys[0] << ", size " << c.size << ", causal "
-                     << c.causal << ", p " << c.p);
+      INFO("result " << k << ", queries " << c.queries[0] << ", keys " << c.keys[0] << ", size " << c.size
+                     << ", causal " << c.causal << ", p " << c.p);
       CHECK(relative_error(fast[k], exact[k]) < 1e-12);
       CHECK(relative_error(single[k], exact[k]) <= 2 * relative_error(naive[k], exact[k]) + 1e-6);
     }
@@ -199,7 +220,8 @@ TEMPLATE_TEST_CASE("rows that see no key are zero and give zero gradients", "", 
     for (const float value : result) CHECK(std::isfinite(value));
 }
 
-TEMPLATE_TEST_CASE("querying some rows gives the bits of the whole, with dropout and gradients to keys", "", Cpu, Reference) {
+TEMPLATE_TEST_CASE("querying some rows gives the bits of the whole, with dropout and gradients to keys", "", Cpu,
+                   Reference) {
   using D = TestType;
   const Lengths lengths{20, 7, 70}, cu = cumulative(lengths);
   const Lengths picked{3, 19, 0, 2, 6, 69}, counts{2, 3, 1}, cu_q = cumulative(counts);
@@ -255,7 +277,8 @@ TEST_CASE("both devices drop the same probabilities, as many as they say") {
   for (const double p : {0.1, 0.5}) {
     const AttentionOptions options{.heads = 1, .dropout = {p, 31}, .cu_seqlens = cu};
     const auto y = attention(zeros, zeros, values, options).to_vector();
-    const auto slow = attention(zeros.to<Reference>(), zeros.to<Reference>(), values.to<Reference>(), options).to_vector();
+    const auto slow =
+        attention(zeros.to<Reference>(), zeros.to<Reference>(), values.to<Reference>(), options).to_vector();
     double kept = 0, sum = 0;
     Index equal = 0;
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -285,7 +308,8 @@ TEST_CASE("heads, sequences and keys of dropout draw differently") {
       for (Index j = 0; j < t; ++j) agree += (y[i * 2 * t + j] != 0) == (b[(row + i) * 2 * t + column + j] != 0);
     return agree / static_cast<double>(t * t);
   };
-  for (const double share : {same(y, 0, t), same(y, t, 0), same(other, 0, 0)}) CHECK(std::abs(share - 0.5) < 4 * 0.5 / t);
+  for (const double share : {same(y, 0, t), same(y, t, 0), same(other, 0, 0)})
+    CHECK(std::abs(share - 0.5) < 4 * 0.5 / t);
 }
 
 TEMPLATE_TEST_CASE("a NaN in one sequence never reaches another", "", Cpu, Reference) {
@@ -390,7 +414,8 @@ TEST_CASE("attention names itself where shapes, lengths or positions do not fit"
   const Lengths few{0, 1}, negative{0, 1, 0, -1, 2}, past{0, 1, 0, 1, 3}, good{1, 1, 0, 1, 2};
   REQUIRE_ERROR(attention(x, x, x, {.heads = 2, .cu_seqlens = cu, .q_positions = few}), "cloze.attention.3");
   REQUIRE_ERROR(attention(x, x, x, {.heads = 2, .cu_seqlens = cu, .q_positions = negative}), "cloze.attention.3");
-  REQUIRE_ERROR(attention(x, x, x, {.heads = 2, .causal = true, .cu_seqlens = cu, .q_positions = past}), "cloze.attention.3");
+  REQUIRE_ERROR(attention(x, x, x, {.heads = 2, .causal = true, .cu_seqlens = cu, .q_positions = past}),
+                "cloze.attention.3");
   CHECK(attention(x, x, x, {.heads = 2, .causal = true, .cu_seqlens = cu, .q_positions = good}).shape() == Shape{5, 6});
   REQUIRE_ERROR(attention(x, x, x, {.heads = 2, .dropout = {1.0, 1}, .cu_seqlens = cu}), "cloze.dropout.1");
 }

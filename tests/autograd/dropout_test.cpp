@@ -44,7 +44,8 @@ TEST_CASE("neighbouring rows, columns and keys draw independently") {
     for (Index i = 0; i < total; ++i) same += (x[i] != 0) == (y[i + shift] != 0);
     return static_cast<double>(same) / static_cast<double>(total);
   };
-  for (const double share : {agree(a, b, 0), agree(a, a, 1), agree(a, a, 16), agree(a, a, 128), agree(a, a, n), agree(a, a, 8 * n)})
+  for (const double share :
+       {agree(a, b, 0), agree(a, a, 1), agree(a, a, 16), agree(a, a, 128), agree(a, a, n), agree(a, a, 8 * n)})
     CHECK(std::abs(share - 0.5) < 4 * 0.5 / static_cast<double>(n));
 }
 

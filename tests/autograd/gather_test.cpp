@@ -14,10 +14,13 @@ namespace {
 template <Device D>
 Tensor<float, D> counted(const Tensor<float, D>& y) {
   auto total = Tensor<float, D>::scalar(0);
-  record_op("test", total, [y](OutputView<float>) {
-    const auto target = y.gradient().dense(y.size(), 1);
-    for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<float>(i + 1);
-  }, y);
+  record_op(
+      "test", total,
+      [y](OutputView<float>) {
+        const auto target = y.gradient().dense(y.size(), 1);
+        for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<float>(i + 1);
+      },
+      y);
   return total;
 }
 

@@ -82,9 +82,11 @@ TEST_CASE("the variance of rows far from zero keeps its digits") {
   const auto wanted = layer_norm(x, Tensor<double>(), Tensor<double>(), 1e-12).to_vector();
   const std::vector<float> rounded(values.begin(), values.end());
   const auto exact = layer_norm(Tensor<double>::from(std::vector<double>(rounded.begin(), rounded.end()), {1, 256}),
-                                Tensor<double>(), Tensor<double>(), 1e-12).to_vector();
+                                Tensor<double>(), Tensor<double>(), 1e-12)
+                         .to_vector();
   const auto found = layer_norm(Tensor<float>::from(rounded, {1, 256}), Tensor<float>(), Tensor<float>(), 1e-12f);
-  CHECK(relative_error(found.to_vector(), exact) < 1e-2);  // the mean alone is off by an ulp of 1000; E[x²]-E[x]² gives noise
+  CHECK(relative_error(found.to_vector(), exact) <
+        1e-2);  // the mean alone is off by an ulp of 1000; E[x²]-E[x]² gives noise
   CHECK(wanted.size() == 256);
 }
 
@@ -95,7 +97,8 @@ TEST_CASE("both devices normalise alike and draw the same dropout") {
     const ResidualNormOptions<double> options{.eps = 1e-5, .dropout = {0.3, 1234567890123u}};
     const auto fast = residual_layer_norm(x, residual, gamma, beta, options).to_vector();
     const auto slow = residual_layer_norm(x.to<Reference>(), residual.to<Reference>(), gamma.to<Reference>(),
-                                          beta.to<Reference>(), options).to_vector();
+                                          beta.to<Reference>(), options)
+                          .to_vector();
     CHECK(relative_error(fast, slow) < 1e-12);
   }
 }
@@ -112,9 +115,9 @@ TEMPLATE_TEST_CASE("row ids let some rows draw the dropout of the whole", "", Cp
       some_residual.push_back(residual.to_vector()[r * 33 + c]);
       wanted.push_back(all[r * 33 + c]);
     }
-  const auto found = residual_layer_norm(Tensor<float, D>::from(some_x, {2, 33}),
-                                         Tensor<float, D>::from(some_residual, {2, 33}), none, none,
-                                         {.dropout = {0.5, 7}, .row_ids = rows});
+  const auto found =
+      residual_layer_norm(Tensor<float, D>::from(some_x, {2, 33}), Tensor<float, D>::from(some_residual, {2, 33}), none,
+                          none, {.dropout = {0.5, 7}, .row_ids = rows});
   CHECK(found.to_vector() == wanted);
 }
 
@@ -128,13 +131,16 @@ TEST_CASE("layer_norm gives the same bits for any number of threads, forward and
       auto y = residual_layer_norm(x, residual, gamma, beta, {.dropout = {0.1, 5}});
       auto last = residual_layer_norm(y, y, gamma, beta, {});
       auto total = Tensor<float>::scalar(0);
-      record_op("test", total, [last](OutputView<float>) {
-        auto target = last.gradient().dense(last.size(), 1);
-        for (Index i = 0; i < last.size(); ++i) target.data[i] = std::cos(static_cast<float>(i));
-      }, last);
+      record_op(
+          "test", total,
+          [last](OutputView<float>) {
+            auto target = last.gradient().dense(last.size(), 1);
+            for (Index i = 0; i < last.size(); ++i) target.data[i] = std::cos(static_cast<float>(i));
+          },
+          last);
       total.backward();
-      results[threads - 1] = {y.to_vector(), x.grad().to_vector(), residual.grad().to_vector(), gamma.grad().to_vector(),
-                              beta.grad().to_vector()};
+      results[threads - 1] = {y.to_vector(), x.grad().to_vector(), residual.grad().to_vector(),
+                              gamma.grad().to_vector(), beta.grad().to_vector()};
     });
   CHECK(results[0] == results[1]);
 }
@@ -154,13 +160,15 @@ TEMPLATE_TEST_CASE("an empty batch passes through layer_norm and leaves zero gra
   const auto y = layer_norm(x, gamma, beta, 1e-5f);
   CHECK(y.shape() == Shape{0, 4});
   auto total = Tensor<float, D>::scalar(0);
-  record_op("test", total, [y](OutputView<float>) { y.gradient().dense(1, 1); }, y);
+  record_op(
+      "test", total, [y](OutputView<float>) { y.gradient().dense(1, 1); }, y);
   total.backward();
   CHECK(gamma.grad().to_vector() == std::vector<float>(4, 0.0f));
 }
 
 TEST_CASE("layer_norm names itself where its input does not fit") {
-  const auto x = tensor<float, Cpu>({2, 3}), w = tensor<float, Cpu>({3}), bad = tensor<float, Cpu>({4}), none = Tensor<float>();
+  const auto x = tensor<float, Cpu>({2, 3}), w = tensor<float, Cpu>({3}), bad = tensor<float, Cpu>({4}),
+             none = Tensor<float>();
   REQUIRE_ERROR(layer_norm(x, bad, w, 1e-5f), "cloze.layer_norm.1");
   REQUIRE_ERROR(layer_norm(x, w, bad, 1e-5f), "cloze.layer_norm.1");
   REQUIRE_ERROR(layer_norm(Tensor<float>::scalar(1), none, none, 1e-5f), "cloze.layer_norm.1");

@@ -15,8 +15,15 @@ TEST_CASE("attention tasks cover every query row of every head once, for any num
   for (const int threads : {1, 2, 4, 64}) {
     set_num_threads(threads);
     for (const Index rows : {0, 64}) {
-      const AttentionLayout layout{.sequences = 4, .heads = 4, .kv_heads = 2, .head_size = 8, .cu_q = cu_q.data(),
-                                   .cu_k = cu_k.data(), .q_positions = nullptr, .causal = false, .dropout = {}};
+      const AttentionLayout layout{.sequences = 4,
+                                   .heads = 4,
+                                   .kv_heads = 2,
+                                   .head_size = 8,
+                                   .cu_q = cu_q.data(),
+                                   .cu_k = cu_k.data(),
+                                   .q_positions = nullptr,
+                                   .causal = false,
+                                   .dropout = {}};
       std::map<std::tuple<Index, Index, Index>, int> seen;
       std::map<std::pair<Index, Index>, int> pairs;
       for (const auto& task : detail::attention_tasks(layout, rows)) {

@@ -47,7 +47,8 @@ TEMPLATE_TEST_CASE("packing keeps every element and pads with zeros", "", float,
       bool same = true;
       for (Index r = 0; r < rows; ++r)
         for (Index c = 0; c < columns; ++c)
-          same = same && at(straight.panels, r, c) == 2 * values[r * stride + c] && at(turned.panels, c, r) == values[r * stride + c];
+          same = same && at(straight.panels, r, c) == 2 * values[r * stride + c] &&
+                 at(turned.panels, c, r) == values[r * stride + c];
       CHECK(same);
       constexpr Index lanes = Panels<T>::lanes;
       bool zeros = true;
@@ -71,7 +72,8 @@ TEMPLATE_TEST_CASE("panel products are matrix products, transposed or not, writt
         panel_product<false>(m, n, k, pa.panels, pb.panels, written.panels, false);
         panel_product<true>(m, n, k, pat.panels, pb.panels, added.panels, true);
         std::vector<T> out(static_cast<std::size_t>(m * n), T(1));
-        unpack_panels(written.panels, m, n, out.data(), n, true, [](Index) { return T(3); }, [](Index r) { return T(r); });
+        unpack_panels(
+            written.panels, m, n, out.data(), n, true, [](Index) { return T(3); }, [](Index r) { return T(r); });
         bool same = true;
         for (Index i = 0; i < m; ++i)
           for (Index j = 0; j < n; ++j) {

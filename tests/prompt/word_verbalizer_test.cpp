@@ -90,6 +90,7 @@ TEST_CASE("one error lists every bad word with its tokens") {
   CHECK(text.find("label \"2\": \"ok\" is listed twice") != std::string::npos);
   CHECK(std::count(text.begin(), text.end(), '\n') == 6);
   CHECK(message(tokenizer, {{"0", {"<mask>"}}}).find("is a special token") != std::string::npos);
+  REQUIRE_ERROR(WordVerbalizer(tokenizer, {{"0", {"so so"}}, {"1", {"great"}}}), "cloze.verbalizer.1");
 }
 
 TEST_CASE("labels that make no sense are errors") {

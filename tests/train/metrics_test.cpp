@@ -29,7 +29,8 @@ void check_answer(double found, const nlohmann::json& wanted) {
 }  // namespace
 
 TEST_CASE("accuracy, F1 and Matthews' correlation agree with scikit-learn, degenerate cases too") {
-  for (const auto& row : golden()["classification"]) {
+  const auto all = golden();
+  for (const auto& row : all["classification"]) {
     const auto predictions = labels_of(row["predictions"]), labels = labels_of(row["labels"]);
     check_answer(accuracy(predictions, labels), row["accuracy"]);
     check_answer(f1_binary(predictions, labels), row["f1"]);
@@ -39,7 +40,8 @@ TEST_CASE("accuracy, F1 and Matthews' correlation agree with scikit-learn, degen
 }
 
 TEST_CASE("Pearson's and Spearman's correlation agree with SciPy, with ties, constants and extreme sizes") {
-  for (const auto& row : golden()["correlations"]) {
+  const auto all = golden();
+  for (const auto& row : all["correlations"]) {
     const auto x = row["x"].get<std::vector<double>>(), y = row["y"].get<std::vector<double>>();
     check_answer(pearson(x, y), row["pearson"]);
     check_answer(spearman(x, y), row["spearman"]);

@@ -33,8 +33,8 @@ inline void check_cu_seqlens(const char* which, Ids lengths, Index rows) {
   require(!lengths.empty() && lengths.front() == 0, "cloze.attention.2",
           "attention: {} must begin with 0 (it has {} entries)", which, lengths.size());
   for (std::size_t s = 1; s < lengths.size(); ++s)
-    require(lengths[s] >= lengths[s - 1], "cloze.attention.2", "attention: {}[{}] = {} comes after {}: it must not fall",
-            which, s, lengths[s], lengths[s - 1]);
+    require(lengths[s] >= lengths[s - 1], "cloze.attention.2",
+            "attention: {}[{}] = {} comes after {}: it must not fall", which, s, lengths[s], lengths[s - 1]);
   require(lengths.back() == rows, "cloze.attention.2", "attention: {} ends at row {}, its tensor has {} rows", which,
           lengths.back(), rows);
 }
@@ -67,14 +67,15 @@ Tensor<T, D> attention(const char* name, const AttentionInput<T, D>& q, const At
       for (Index row = cu_q[s]; row < cu_q[s + 1]; ++row) {
         const Index limit = options.causal ? options.cu_seqlens[s + 1] - options.cu_seqlens[s] : Index{1} << 31;
         require(positions[row] >= 0 && positions[row] < limit, "cloze.attention.3",
-                "{}: query row {} of sequence {} is at position {}, outside [0, {})", name, row, s, positions[row], limit);
+                "{}: query row {} of sequence {} is at position {}, outside [0, {})", name, row, s, positions[row],
+                limit);
       }
   }
 
-  const auto lists = std::make_shared<const AttentionLists>(
-      AttentionLists{{cu_q.begin(), cu_q.end()},
-                     {options.cu_seqlens.begin(), options.cu_seqlens.end()},
-                     {positions.begin(), positions.end()}});
+  const auto lists =
+      std::make_shared<const AttentionLists>(AttentionLists{{cu_q.begin(), cu_q.end()},
+                                                            {options.cu_seqlens.begin(), options.cu_seqlens.end()},
+                                                            {positions.begin(), positions.end()}});
   const kernels::AttentionLayout layout{.sequences = static_cast<Index>(cu_q.size()) - 1,
                                         .heads = heads,
                                         .kv_heads = kv_heads,
@@ -119,8 +120,8 @@ Tensor<T, D> attention(const char* name, const AttentionInput<T, D>& q, const At
           return;
         }
         const bool fused_kv = k.tensor.same_as(v.tensor) && k.column != v.column;
-        const bool apart = !q.tensor.same_as(k.tensor) && !q.tensor.same_as(v.tensor) &&
-                           (fused_kv || !k.tensor.same_as(v.tensor));
+        const bool apart =
+            !q.tensor.same_as(k.tensor) && !q.tensor.same_as(v.tensor) && (fused_kv || !k.tensor.same_as(v.tensor));
         backward.dq = grad_target(q.tensor);
         if (!apart && backward.dq.data) {  // one tensor in two roles: a pass for each, so that the sums do not race
           kernels::attention_backward(D{}, backward);
@@ -153,11 +154,11 @@ inline Index checked_kv_heads(const char* name, const AttentionOptions& options)
 
 }  // namespace detail
 
-/// softmax(scale · q kᵀ) v within each sequence, per head, with dropout on the probabilities. No padding, and no matrix of
-/// scores in memory: tiles with an online softmax (Dao, FlashAttention-2, arXiv 2307.08691); dropout is drawn again in the
-/// backward pass as a function of (key, sequence, head, query position, key position). A row that sees no key becomes zero.
-/// q [query rows, heads · d], k, v [key rows, kv_heads · d]  ->  [query rows, heads · d]
-/// Throws [cloze.attention.1] where shapes or heads do not fit, [cloze.attention.2] for wrong cumulative lengths,
+/// softmax(scale · q kᵀ) v within each sequence, per head, with dropout on the probabilities. No padding, and no matrix
+/// of scores in memory: tiles with an online softmax (Dao, FlashAttention-2, arXiv 2307.08691); dropout is drawn again
+/// in the backward pass as a function of (key, sequence, head, query position, key position). A row that sees no key
+/// becomes zero. q [query rows, heads · d], k, v [key rows, kv_heads · d]  ->  [query rows, heads · d] Throws
+/// [cloze.attention.1] where shapes or heads do not fit, [cloze.attention.2] for wrong cumulative lengths,
 /// [cloze.attention.3] for wrong positions, [cloze.dropout.1] for p outside [0, 1).
 template <Scalar T, Device D>
 Tensor<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v,

@@ -18,15 +18,23 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, const Dropout& options, Ids row_ids 
   if (!rule.active()) return x;
   const Index rows = x.rows(), columns = x.columns();
   auto y = Tensor<T, D>::empty(x.shape());
-  kernels::dropout(D{}, kernels::DropoutArgs<T>{.rows = rows, .columns = columns, .x = x.data(), .dropout = rule,
-                                                .row_ids = detail::data_of(ids), .y = {y.data(), false}});
+  kernels::dropout(D{}, kernels::DropoutArgs<T>{.rows = rows,
+                                                .columns = columns,
+                                                .x = x.data(),
+                                                .dropout = rule,
+                                                .row_ids = detail::data_of(ids),
+                                                .y = {y.data(), false}});
   if (!wants_grad(x)) return y;
   record_op(
       "dropout", y,
       [x, rule, ids, rows, columns](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::dropout(D{}, kernels::DropoutArgs<T>{.rows = rows, .columns = columns, .x = result.grad,
-                                                        .dropout = rule, .row_ids = detail::data_of(ids), .y = dx});
+          kernels::dropout(D{}, kernels::DropoutArgs<T>{.rows = rows,
+                                                        .columns = columns,
+                                                        .x = result.grad,
+                                                        .dropout = rule,
+                                                        .row_ids = detail::data_of(ids),
+                                                        .y = dx});
       },
       x);
   return y;

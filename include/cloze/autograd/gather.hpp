@@ -23,21 +23,24 @@ Tensor<T, D> gather(const Tensor<T, D>& table, std::shared_ptr<const std::vector
     require((*ids)[i] >= 0 && (*ids)[i] < rows, "cloze.gather.2",
             "gather_rows: row {} asks for id {} of a table of {} rows {}", i, (*ids)[i], rows, table.shape().text());
   auto y = Tensor<T, D>::empty(table.rank() == 1 ? Shape{count} : Shape{count, columns});
-  kernels::gather_forward(D{}, kernels::GatherArgs<T>{.count = count, .columns = columns, .table = table.data(),
-                                                      .ids = ids->data(), .y = y.data()});
+  kernels::gather_forward(
+      D{}, kernels::GatherArgs<T>{
+               .count = count, .columns = columns, .table = table.data(), .ids = ids->data(), .y = y.data()});
   if (!wants_grad(table)) return y;
   record_op(
       "gather_rows", y,
       [table, ids = std::move(ids), rows, columns, count](OutputView<T> result) {
         std::vector<Index> slots;
         // Only leaves may stay row-sparse: what made an intermediate table reads its whole gradient.
-        const GradTarget<T> target = table.is_leaf() ? table.gradient().rows(*ids, columns, slots)
-                                                     : table.gradient().slice(0, rows, columns);
+        const GradTarget<T> target =
+            table.is_leaf() ? table.gradient().rows(*ids, columns, slots) : table.gradient().slice(0, rows, columns);
         if (count == 0) return;
-        kernels::gather_backward(
-            D{}, kernels::GatherBackwardArgs<T>{.count = count, .columns = columns,
-                                                .slots = table.is_leaf() ? slots.data() : ids->data(),
-                                                .dy = result.grad, .dtable = target.data});
+        kernels::gather_backward(D{},
+                                 kernels::GatherBackwardArgs<T>{.count = count,
+                                                                .columns = columns,
+                                                                .slots = table.is_leaf() ? slots.data() : ids->data(),
+                                                                .dy = result.grad,
+                                                                .dtable = target.data});
       },
       table);
   return y;
@@ -47,7 +50,8 @@ Tensor<T, D> gather(const Tensor<T, D>& table, std::shared_ptr<const std::vector
 
 /// y[i] = table[ids[i]].   table [rows, columns], ids [n]  ->  [n, columns]; table [rows] (biases)  ->  [n]
 /// The gradient of a leaf table is row-sparse: only touched rows take memory and time, until a dense one arrives.
-/// Throws [cloze.gather.1] where the table has another rank, [cloze.gather.2] naming the row and id that is out of range.
+/// Throws [cloze.gather.1] where the table has another rank, [cloze.gather.2] naming the row and id that is out of
+/// range.
 template <Scalar T, Device D>
 Tensor<T, D> gather_rows(const Tensor<T, D>& table, Ids ids) {
   return detail::gather(table, std::make_shared<const std::vector<Index>>(ids.begin(), ids.end()));

@@ -22,12 +22,12 @@ Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, 
   require(x.rank() >= 1 && x.columns() > 0, "cloze.layer_norm.1", "{}: input {} has no last extent to normalise over",
           name, x.shape().text());
   require(!residual.defined() || residual.shape() == x.shape(), "cloze.layer_norm.1",
-          "{}: residual {} does not have the input's shape {}", name,
-          residual.defined() ? residual.shape().text() : "", x.shape().text());
+          "{}: residual {} does not have the input's shape {}", name, residual.defined() ? residual.shape().text() : "",
+          x.shape().text());
   const auto check = [&](const Tensor<T, D>& weight, const char* which) {
     require(!weight.defined() || (weight.rank() == 1 && weight.size() == x.columns()), "cloze.layer_norm.1",
-            "{}: {} {} does not fit input {} (wanted [{}])", name, which,
-            weight.defined() ? weight.shape().text() : "", x.shape().text(), x.columns());
+            "{}: {} {} does not fit input {} (wanted [{}])", name, which, weight.defined() ? weight.shape().text() : "",
+            x.shape().text(), x.columns());
   };
   check(gamma, "gamma");
   check(beta, "beta");
@@ -44,11 +44,19 @@ Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, 
   const auto at = [](const Tensor<T, D>& tensor) { return tensor.defined() ? tensor.data() : nullptr; };
   T* const mean = recorded ? const_cast<T*>(moments.data()) : nullptr;
   T* const rstd = recorded ? mean + rows : nullptr;
-  kernels::layer_norm_forward(
-      D{}, kernels::LayerNormArgs<T>{.rows = rows, .columns = columns, .x = x.data(), .residual = at(residual),
-                                     .gamma = at(gamma), .beta = at(beta), .eps = options.eps, .dropout = rule,
-                                     .row_ids = data_of(ids), .z = sums ? const_cast<T*>(z.data()) : nullptr,
-                                     .y = y.data(), .mean = mean, .rstd = rstd});
+  kernels::layer_norm_forward(D{}, kernels::LayerNormArgs<T>{.rows = rows,
+                                                             .columns = columns,
+                                                             .x = x.data(),
+                                                             .residual = at(residual),
+                                                             .gamma = at(gamma),
+                                                             .beta = at(beta),
+                                                             .eps = options.eps,
+                                                             .dropout = rule,
+                                                             .row_ids = data_of(ids),
+                                                             .z = sums ? const_cast<T*>(z.data()) : nullptr,
+                                                             .y = y.data(),
+                                                             .mean = mean,
+                                                             .rstd = rstd});
   if (!recorded) return y;
   record_op(
       name, y,

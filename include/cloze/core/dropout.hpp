@@ -46,8 +46,8 @@ inline DropoutRule dropout_rule(const Dropout& dropout) {
 /// Rounds of Philox that dropout draws with: the fewest that pass the statistical tests.
 inline constexpr int dropout_rounds = 7;
 
-/// How the rows of a matrix draw. One Philox call yields eight decisions; they lie 16 columns apart, so that 16 calls side
-/// by side fill 128 neighbouring columns with vector code.
+/// How the rows of a matrix draw. One Philox call yields eight decisions; they lie 16 columns apart, so that 16 calls
+/// side by side fill 128 neighbouring columns with vector code.
 struct RowDropout {
   static constexpr Index lanes = 16;
   static constexpr Index block = 128;  // columns that 16 calls fill
@@ -56,10 +56,10 @@ struct RowDropout {
   static constexpr std::uint32_t bits(const DropoutRule& rule, Index row, Index column) {
     const auto call = static_cast<std::uint64_t>(column / block * lanes + column % lanes);
     const auto place = static_cast<std::uint64_t>(row);
-    const auto words = philox4x32<dropout_rounds>(
-        {static_cast<std::uint32_t>(call), static_cast<std::uint32_t>(call >> 32), static_cast<std::uint32_t>(place),
-         static_cast<std::uint32_t>(place >> 32)},
-        rule.key);
+    const auto words =
+        philox4x32<dropout_rounds>({static_cast<std::uint32_t>(call), static_cast<std::uint32_t>(call >> 32),
+                                    static_cast<std::uint32_t>(place), static_cast<std::uint32_t>(place >> 32)},
+                                   rule.key);
     const auto decision = static_cast<std::size_t>(column % block / lanes);
     return words[decision / 2] >> (decision % 2 * 16) & 0xFFFF;
   }
@@ -74,10 +74,10 @@ struct AttentionDropout {
   static constexpr Index rows = 8;  // query positions that one call serves
 
   static constexpr std::uint32_t bits(const DropoutRule& rule, Index sequence, Index head, Index query, Index key) {
-    const auto words = philox4x32<dropout_rounds>(
-        {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(query / rows),
-         static_cast<std::uint32_t>(sequence), static_cast<std::uint32_t>(head)},
-        rule.key);
+    const auto words =
+        philox4x32<dropout_rounds>({static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(query / rows),
+                                    static_cast<std::uint32_t>(sequence), static_cast<std::uint32_t>(head)},
+                                   rule.key);
     const auto decision = static_cast<std::size_t>(query % rows);
     return words[decision / 2] >> (decision % 2 * 16) & 0xFFFF;
   }

@@ -6,8 +6,9 @@
 
 namespace cloze::kernels {
 
-/// Which rows belong together, and how they see each other. Sequence s has the query rows [cu_q[s], cu_q[s + 1]) and the
-/// key rows [cu_k[s], cu_k[s + 1]). Query head h reads key head h / (heads / kv_heads). Lists are on the host, checked.
+/// Which rows belong together, and how they see each other. Sequence s has the query rows [cu_q[s], cu_q[s + 1]) and
+/// the key rows [cu_k[s], cu_k[s + 1]). Query head h reads key head h / (heads / kv_heads). Lists are on the host,
+/// checked.
 struct AttentionLayout {
   Index sequences, heads, kv_heads, head_size;
   const Index* cu_q;         // [sequences + 1]

@@ -25,8 +25,8 @@ struct LayerNormArgs {
 };
 
 /// dz = rstd · (g - mean(g) - ẑ · mean(g ∘ ẑ)) with g = dy ∘ gamma, ẑ = (z - mean) · rstd; dresidual = dz and dx is dz
-/// through the dropout mask, drawn again. dgamma = Σ dy ∘ ẑ and dbeta = Σ dy over rows, in an order that does not depend on
-/// the number of threads.
+/// through the dropout mask, drawn again. dgamma = Σ dy ∘ ẑ and dbeta = Σ dy over rows, in an order that does not
+/// depend on the number of threads.
 template <class T>
 struct LayerNormBackwardArgs {
   Index rows, columns;

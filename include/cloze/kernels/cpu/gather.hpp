@@ -11,8 +11,7 @@ namespace cloze::kernels {
 template <class T>
 void gather_forward(Cpu, const GatherArgs<T>& a) {
   parallel_for(a.count, rows_per_task(a.columns), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      std::copy_n(a.table + a.ids[i] * a.columns, a.columns, a.y + i * a.columns);
+    for (Index i = begin; i < end; ++i) std::copy_n(a.table + a.ids[i] * a.columns, a.columns, a.y + i * a.columns);
   });
 }
 

@@ -17,7 +17,8 @@ void layer_norm_forward(Reference, const LayerNormArgs<T>& a) {
       for (Index c = 0; c < a.columns; ++c) {
         T value = a.x[first + c];
         if (a.dropout.active())
-          value *= RowDropout::keeps(a.dropout, a.row_ids ? a.row_ids[r] : r, c) ? static_cast<T>(a.dropout.scale) : T(0);
+          value *=
+              RowDropout::keeps(a.dropout, a.row_ids ? a.row_ids[r] : r, c) ? static_cast<T>(a.dropout.scale) : T(0);
         a.z[first + c] = value + (a.residual ? a.residual[first + c] : T(0));
       }
     T mean{0}, variance{0};
