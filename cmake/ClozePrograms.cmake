@@ -21,19 +21,22 @@ endif()
 # Where the larger test data lie (a folder that holds data/); tests that need it say so and stop where it is absent.
 set(CLOZE_SHARED "$ENV{CLOZE_SHARED}" CACHE PATH "Folder of the larger shared test data")
 
-# Adds a ctest test with the project's labels, time limit and environment.
-#   cloze_add_test(NAME <name> LABEL <label> [TIMEOUT <seconds>] COMMAND <command>…)
+# Adds a ctest test with the project's labels, time limit and environment. Every test has two threads and counts as two
+# processors, so that `ctest --parallel` never makes threads wait for each other; scripts count as one (PROCESSORS 1).
+#   cloze_add_test(NAME <name> LABEL <label> [TIMEOUT <seconds>] [PROCESSORS <n>] COMMAND <command>…)
 function(cloze_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;LABEL;TIMEOUT;WORKING_DIRECTORY" "COMMAND")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;LABEL;TIMEOUT;PROCESSORS" "COMMAND")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600)
   endif()
-  if(NOT arg_WORKING_DIRECTORY)
-    set(arg_WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  if(NOT arg_PROCESSORS)
+    set(arg_PROCESSORS 2)
   endif()
-  add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND} WORKING_DIRECTORY "${arg_WORKING_DIRECTORY}")
-  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+  set(environment OMP_NUM_THREADS=2)
   if(CLOZE_SHARED)
-    set_tests_properties(${arg_NAME} PROPERTIES ENVIRONMENT "CLOZE_SHARED=${CLOZE_SHARED}")
+    list(APPEND environment "CLOZE_SHARED=${CLOZE_SHARED}")
   endif()
+  add_test(NAME ${arg_NAME} COMMAND ${arg_COMMAND} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
+                                              PROCESSORS ${arg_PROCESSORS} ENVIRONMENT "${environment}")
 endfunction()

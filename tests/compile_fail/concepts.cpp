@@ -76,7 +76,8 @@ struct Letters {
 struct Indifferent {
   using value_type = float;
   using device = cloze::Cpu;
-  Scores mask_scores(const cloze::PackedBatch& batch, std::span<const TokenId> words, const cloze::ForwardContext&) const {
+  Scores mask_scores(const cloze::PackedBatch& batch, std::span<const TokenId> words,
+                     const cloze::ForwardContext&) const {
     return Scores::zeros({static_cast<Index>(batch.mask_rows.size()), static_cast<Index>(words.size())});
   }
 #if CLOZE_MUST_FAIL != 5

@@ -1,4 +1,4 @@
-// RandomDemos keeps a view of its examples, so a temporary list is refused; demonstrations need a verbalizer that shows labels.
+// A temporary list of examples is refused by RandomDemos, which keeps a view; demonstrations need labels that show.
 // expect 1: deleted
 // expect 1: RandomDemos
 // expect 2: the verbalizer needs label_words()

@@ -82,8 +82,9 @@ class Mutator {
   std::size_t below(std::size_t bound) { return bound == 0 ? 0 : static_cast<std::size_t>(random_() % bound); }
 
   void change(Bytes& input) {
-    static constexpr std::uint8_t telling[] = {0, 1, 9, 10, 13, 32, '"', '\\', '{', '}', '[', ']', ',', ':', '*', '_',
-                                               '-', '0', '9', 0x7f, 0x80, 0xbf, 0xc0, 0xe2, 0xed, 0xf4, 0xff};
+    static constexpr std::uint8_t telling[] = {0,   1,    9,    10,   13,   32,   '"',  '\\', '{',
+                                               '}', '[',  ']',  ',',  ':',  '*',  '_',  '-',  '0',
+                                               '9', 0x7f, 0x80, 0xbf, 0xc0, 0xe2, 0xed, 0xf4, 0xff};
     const std::size_t at = below(input.size() + 1);
     const auto place = input.begin() + static_cast<std::ptrdiff_t>(at);
     const auto some = static_cast<std::ptrdiff_t>(std::min(1 + below(16), input.size() - at));
@@ -94,14 +95,20 @@ class Mutator {
       case 1:  // overwrite with a byte that means something
         if (at < input.size()) input[at] = telling[below(std::size(telling))];
         break;
-      case 2: input.insert(place, telling[below(std::size(telling))]); break;
-      case 3: input.erase(place, place + some); break;
+      case 2:
+        input.insert(place, telling[below(std::size(telling))]);
+        break;
+      case 3:
+        input.erase(place, place + some);
+        break;
       case 4: {  // repeat a piece
         const Bytes piece(place, place + some);
         input.insert(place, piece.begin(), piece.end());
         break;
       }
-      case 5: input.resize(at); break;
+      case 5:
+        input.resize(at);
+        break;
       case 6: {  // overwrite eight bytes with a length that lies
         static constexpr std::uint64_t lies[] = {0, 1, 255, 1u << 31, 0xffffffffu, 1ull << 40, ~0ull >> 1, ~0ull};
         const std::uint64_t lie = lies[below(std::size(lies))];

@@ -31,10 +31,9 @@ struct MaskedLmOptions {
   double mask_share = 0.8;            // of the predicted tokens: replaced by the mask
   double random_share = 0.1;          // replaced by a random token; what is left keeps its token
   MaskCount count = MaskCount::bernoulli;
-  Index max_predictions = 0;  // in one sequence; 0: no limit (BERT: 20 of 128)
-  std::vector<std::uint8_t> starts_word =
-      {};                     // [vocab_size] whether a token begins a word: whole words; empty: single tokens
-  bool draw_special = false;  // let random replacements be special tokens, as BERT's and Hugging Face's code does
+  Index max_predictions = 0;                   // in one sequence; 0: no limit (BERT: 20 of 128)
+  std::vector<std::uint8_t> starts_word = {};  // [vocab_size] tokens that begin a word; empty: no whole words
+  bool draw_special = false;                   // random replacements may be special tokens, as in BERT's code
 };
 
 /// Chooses and replaces. The caller's generator decides when masks repeat: one that goes on gives new masks in every

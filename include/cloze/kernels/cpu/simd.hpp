@@ -39,7 +39,7 @@ void for_batches(Index size, Body&& body) {
          [i, size](T* p, B v) { store_partial(p + i, v, size - i); });
 }
 
-/// A grain for parallel_for that makes each range about 16k elements.
-inline Index rows_per_task(Index columns) { return std::max<Index>(1, 16384 / std::max<Index>(1, columns)); }
+/// A grain for parallel_for that makes each range about 64k elements: less is done before another thread wakes up.
+inline Index rows_per_task(Index columns) { return std::max<Index>(1, 65536 / std::max<Index>(1, columns)); }
 
 }  // namespace cloze::kernels
