@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
       batches.push_back(std::move(batch));
     }
     auto model = cloze::RobertaForMaskedLM<float>::from_pretrained(folder);
-    model.set_dropout(dropout);
+    model.dropout() = {.hidden = dropout, .attention = dropout, .classifier = dropout};
     auto parameters = model.parameters();
     cloze::AdamW optimizer(parameters, {.lr = 1e-5});
     cloze::Rng rng(0, "dropout");

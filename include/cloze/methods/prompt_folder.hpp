@@ -48,21 +48,24 @@ inline constexpr Index prompt_folder_version = 1;
 template <class Model, class Demos>
 void save_prompt_classifier(const PromptClassifier<Model, WordVerbalizer, Demos, Tokenizer>& classifier,
                             const std::filesystem::path& folder) {
-  nlohmann::json json{{"version", detail::prompt_folder_version},
-                      {"grammar", detail::saved_name(detail::saved_grammars, classifier.prompt().grammar())},
-                      {"template", classifier.prompt().text()},
-                      {"score", detail::saved_name(detail::saved_scores, classifier.verbalizer().options().score)},
-                      {"leading_space", classifier.verbalizer().options().leading_space},
-                      {"max_length", classifier.options().max_length},
-                      {"segments", classifier.options().segments},
-                      {"truncation", detail::saved_name(detail::saved_truncations, classifier.options().truncation)},
-                      {"tokenizer", fmt::format("{:016x}", classifier.tokenizer().hash())}};
+  nlohmann::json json;
+  json["version"] = detail::prompt_folder_version;
+  json["grammar"] = detail::saved_name(detail::saved_grammars, classifier.prompt().grammar());
+  json["template"] = classifier.prompt().text();
+  json["score"] = detail::saved_name(detail::saved_scores, classifier.verbalizer().options().score);
+  json["leading_space"] = classifier.verbalizer().options().leading_space;
+  json["max_length"] = classifier.options().max_length;
+  json["segments"] = classifier.options().segments;
+  json["truncation"] = detail::saved_name(detail::saved_truncations, classifier.options().truncation);
+  json["tokenizer"] = fmt::format("{:016x}", classifier.tokenizer().hash());
   const LmbffOptions& lmbff = classifier.prompt().lmbff_options();
   json["compat"] = lmbff.compat;
   if (lmbff.first_sent_limit) json["first_sent_limit"] = *lmbff.first_sent_limit;
   if (lmbff.other_sent_limit) json["other_sent_limit"] = *lmbff.other_sent_limit;
   for (const LabelWords& label : classifier.verbalizer().labels()) {
-    nlohmann::json entry{{"label", label.label}, {"words", label.words}};
+    nlohmann::json entry;
+    entry["label"] = label.label;
+    entry["words"] = label.words;
     if (!label.weights.empty()) entry["weights"] = label.weights;
     json["labels"].push_back(std::move(entry));
   }

@@ -73,18 +73,16 @@ inline RawTokenizer read_vocab_txt(std::string_view text, const Json& config, st
   raw.has_vocabulary = true;
   const bool lower = json_get_or(config, "do_lower_case", true, config_where);
   const Json& unk = member(config, "unk_token");
-  raw.rest = {{"normalizer",
-               {{"type", "BertNormalizer"},
-                {"lowercase", lower},
-                {"strip_accents", json_get_or(config, "strip_accents", lower, config_where)},
-                {"handle_chinese_chars", json_get_or(config, "tokenize_chinese_chars", true, config_where)}}},
-              {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-              {"decoder", {{"type", "WordPiece"}}},
-              {"model",
-               {{"type", "WordPiece"},
-                {"unk_token", unk.is_object() ? member(unk, "content")
-                              : unk.is_null() ? Json("[UNK]")
-                                              : unk}}}};
+  raw.rest = parse_json(R"({"normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+                           "decoder": {"type": "WordPiece"}, "model": {"type": "WordPiece"}})",
+                        where);
+  Json& normalizer = raw.rest["normalizer"];
+  normalizer["lowercase"] = lower;
+  normalizer["strip_accents"] = json_get_or(config, "strip_accents", lower, config_where);
+  normalizer["handle_chinese_chars"] = json_get_or(config, "tokenize_chinese_chars", true, config_where);
+  Json& unknown = raw.rest["model"]["unk_token"];
+  unknown = unk.is_object() ? member(unk, "content") : unk;
+  if (unk.is_null()) unknown = "[UNK]";
   return raw;
 }
 
@@ -103,9 +101,9 @@ inline RawTokenizer read_vocab_json(std::string_view vocab, std::string_view mer
   });
   raw.has_merges = true;
   const bool prefix = json_get_or(config, "add_prefix_space", false, config_where);
-  raw.rest = {{"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", prefix}}},
-              {"decoder", {{"type", "ByteLevel"}}},
-              {"model", {{"type", "BPE"}}}};
+  raw.rest = parse_json(
+      R"({"pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE"}})", config_where);
+  raw.rest["pre_tokenizer"]["add_prefix_space"] = prefix;
   return raw;
 }
 

@@ -103,7 +103,10 @@ class Checkpoint {
       part.save(sink);
       parts[part.name] = std::move(numbers);
     }
-    const nlohmann::json state{{"version", version}, {"parts", std::move(parts)}, {"notes", notes_}};
+    nlohmann::json state;
+    state["version"] = version;
+    state["parts"] = std::move(parts);
+    state["notes"] = notes_;
     writer.set_metadata("format", "cloze-checkpoint");
     try {
       writer.set_metadata("state", state.dump());
