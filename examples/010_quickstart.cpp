@@ -11,7 +11,7 @@ using namespace cloze;
 int main(int argc, char** argv) {
   std::string model_folder = "models/minilm-mlm-en", data_folder = "examples/data/sentiment";
   Index seeds = 3;
-  FineTuningOptions options{.steps = 200, .lr = 5e-5, .evaluate_every = 50};
+  FineTuningOptions options{.steps = 200, .lr = 2e-5, .evaluate_every = 50};
   CLI::App app("Zero-shot, standard and prompt-based fine-tuning on a small sentiment set");
   app.add_option("--model", model_folder, "a BERT, RoBERTa or DistilBERT folder")->capture_default_str();
   app.add_option("--data", data_folder, "train.tsv, dev.tsv, test.tsv: sentence, label")->capture_default_str();
@@ -34,20 +34,20 @@ int main(int argc, char** argv) {
     const auto prompted = [&] {
       return PromptClassifier(AutoModelForMaskedLM<float>::from_pretrained(model_folder), tokenizer, prompt, words);
     };
-    std::printf("%zu training, %zu development and %zu test examples; prompt: \"%s\"\n", train.size(), dev.size(), test.size(),
-                prompt.text().c_str());
+    std::printf("%zu training, %zu development and %zu test examples; prompt: \"%s\"\n", train.size(), dev.size(),
+                test.size(), prompt.text().c_str());
 
-    const auto positive = static_cast<double>(std::ranges::count(test_labels, LabelId{1})) / static_cast<double>(test.size());
+    const auto positive =
+        static_cast<double>(std::ranges::count(test_labels, LabelId{1})) / static_cast<double>(test.size());
     const double zero_shot = accuracy(predict(prompted(), test).predictions, test_labels);
     double standard_sum = 0, prompt_sum = 0;
     for (Index seed = 1; seed <= seeds; ++seed) {
       options.seed = static_cast<std::uint64_t>(seed);
 
       options.label = fmt::format("seed {}: standard fine-tuning    ", seed);
-      const StandardClassifier standard(
-          AutoModelForSequenceClassification<float>::from_pretrained(
-              model_folder, {.num_labels = 2, .new_head_seed = options.seed}),
-          tokenizer, false);
+      const StandardClassifier standard(AutoModelForSequenceClassification<float>::from_pretrained(
+                                            model_folder, {.num_labels = 2, .new_head_seed = options.seed}),
+                                        tokenizer, false);
       fine_tune(standard, train, dev, options);
       const double standard_accuracy = accuracy(predict(standard, test).predictions, test_labels);
 
@@ -64,7 +64,8 @@ int main(int argc, char** argv) {
     }
     const double runs = static_cast<double>(seeds);
     std::printf("accuracy: majority %.1f, zero-shot %.1f, standard fine-tuning %.1f, prompt-based fine-tuning %.1f\n",
-                100 * std::max(positive, 1 - positive), 100 * zero_shot, 100 * standard_sum / runs, 100 * prompt_sum / runs);
+                100 * std::max(positive, 1 - positive), 100 * zero_shot, 100 * standard_sum / runs,
+                100 * prompt_sum / runs);
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -6,7 +6,8 @@
 
 using namespace cloze;
 
-// Scores a label by the difference between a word and its opposite, so that words which the model likes anyway cancel out.
+// Scores a label by the difference between a word and its opposite, so that words which the model likes anyway cancel
+// out.
 class ContrastVerbalizer {
  public:
   ContrastVerbalizer(const Tokenizer& tokenizer, const std::string& positive, const std::string& negative) {
@@ -38,7 +39,8 @@ int main() {
     const auto test =
         read_tsv(data + "/test.tsv", {.text_a = "sentence", .label = "label", .labels = {"0", "1"}, .header = true});
     const PromptClassifier classifier(AutoModelForMaskedLM<float>::from_pretrained(folder), tokenizer,
-                                      Template("{text_a} It was {mask}."), ContrastVerbalizer(tokenizer, "great", "terrible"));
+                                      Template("{text_a} It was {mask}."),
+                                      ContrastVerbalizer(tokenizer, "great", "terrible"));
     std::printf("zero-shot accuracy with a verbalizer of our own: %.3f\n",
                 accuracy(predict(classifier, test).predictions, labels_of(test)));
   } catch (const Error& error) {

@@ -68,8 +68,8 @@ int main(int argc, char** argv) {
 
     for (const char* text : {"{text_a} It was {mask}.", "{text_a|strip_period} , a {mask} experience ."}) {
       // Text that comes at run time goes through parse(); a wrong one throws and says where.
-      const PromptClassifier classifier(AutoModelForMaskedLM<float>::from_pretrained(folder), tokenizer, Template::parse(text),
-                                        words, ShortestDemos(train));
+      const PromptClassifier classifier(AutoModelForMaskedLM<float>::from_pretrained(folder), tokenizer,
+                                        Template::parse(text), words, ShortestDemos(train));
       SignDescent optimizer(classifier.parameters(), 2e-6);
       EpochSampler sampler(static_cast<Index>(train.size()), Rng(7, "data order"));
       Rng demos(7, "demos");

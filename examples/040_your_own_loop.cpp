@@ -30,8 +30,9 @@ int main(int argc, char** argv) {
     for (const auto step : cloze::progress(steps)) {
       const auto examples = cloze::pick(train, sampler.next(8));
       const auto batch = cloze::collate(examples, prompt, demos, verbalizer, tokenizer, rng);  // packed: no padding
-      const auto words = model.mask_scores(batch, verbalizer.words(), {.training = true, .rng = &rng});  // [masks, words]
-      const auto labels = verbalizer(words);                                                            // [examples, labels]
+      const auto words =
+          model.mask_scores(batch, verbalizer.words(), {.training = true, .rng = &rng});  // [masks, words]
+      const auto labels = verbalizer(words);                                              // [examples, labels]
       const auto loss = cloze::cross_entropy(labels, std::span<const cloze::LabelId>(batch.labels));
       loss.backward();
       cloze::clip_grad_norm(parameters, 1.0);

@@ -20,12 +20,13 @@ int main(int argc, char** argv) {
       const Columns columns{.text_a = "sentence", .label = "label", .labels = {"0", "1"}, .header = true};
       const auto train = read_tsv(data + "/train.tsv", columns), dev = read_tsv(data + "/dev.tsv", columns);
       const auto tokenizer = Tokenizer::from_pretrained(pretrained);
-      const PromptClassifier classifier(AutoModelForMaskedLM<float>::from_pretrained(pretrained), tokenizer,
-                                        Template("{text_a} It was {mask}."),
-                                        WordVerbalizer(tokenizer, {{"negative", {"terrible"}}, {"positive", {"great"}}}));
+      const PromptClassifier classifier(
+          AutoModelForMaskedLM<float>::from_pretrained(pretrained), tokenizer, Template("{text_a} It was {mask}."),
+          WordVerbalizer(tokenizer, {{"negative", {"terrible"}}, {"positive", {"great"}}}));
       // Ctrl-C saves; the same command goes on.
-      const auto report = fine_tune(classifier, train, dev,
-                                    {.steps = 60, .lr = 5e-5, .evaluate_every = 20, .checkpoint = folder.string() + ".checkpoint"});
+      const auto report =
+          fine_tune(classifier, train, dev,
+                    {.steps = 60, .lr = 5e-5, .evaluate_every = 20, .checkpoint = folder.string() + ".checkpoint"});
       if (report.interrupted) return 130;
       save_prompt_classifier(classifier, folder);
     }
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
     if (texts.empty()) texts = {"The soup was cold and nobody cared.", "I have rarely laughed so much in a theatre."};
     for (const std::string& text : texts) {
       const auto answer = classifier.predict(text);
-      std::printf("%s (%.2f)  %s\n", classifier.verbalizer().label_names()[static_cast<std::size_t>(value(answer.label))].c_str(),
+      std::printf("%s (%.2f)  %s\n",
+                  classifier.verbalizer().label_names()[static_cast<std::size_t>(value(answer.label))].c_str(),
                   answer.probabilities[static_cast<std::size_t>(value(answer.label))], text.c_str());
     }
   } catch (const Error& error) {

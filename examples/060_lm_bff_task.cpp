@@ -1,6 +1,7 @@
 // test: --help
 // Any of LM-BFF's tasks, from its own k-shot folders, with any BERT, RoBERTa or DistilBERT folder.
-// usage: 060_lm_bff_task --task SST-2 --data k-shot/SST-2 --model roberta-base [--seeds 13 21 …] [--methods zero-shot …]
+// usage: 060_lm_bff_task --task SST-2 --data k-shot/SST-2 --model roberta-base [--seeds 13 21 …] [--methods zero-shot
+// …]
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -29,8 +30,8 @@ std::vector<Example> sample(std::vector<Example> test, Index count) {
 }
 
 template <class Classifier>
-double train_and_score(const Classifier& classifier, const KShot& data, const std::vector<Example>& test, const Task& task,
-                       const FineTuningOptions& options) {
+double train_and_score(const Classifier& classifier, const KShot& data, const std::vector<Example>& test,
+                       const Task& task, const FineTuningOptions& options) {
   fine_tune(classifier, data.train, data.dev, options);
   return score(task.metrics.front(), predict(classifier, test, options.seed).predictions, labels_of(test));
 }
@@ -44,20 +45,23 @@ double run(const std::string& method, const Settings& settings, const Task& task
     auto model = AutoModelForSequenceClassification<float>::from_pretrained(
         settings.model, {.num_labels = static_cast<Index>(task.labels().size()), .new_head_seed = options.seed});
     render.segments = model.config().segment_types > 1;
-    return train_and_score(StandardClassifier(std::move(model), tokenizer, task.pair(), render), data, test, task, options);
+    return train_and_score(StandardClassifier(std::move(model), tokenizer, task.pair(), render), data, test, task,
+                           options);
   }
   auto model = AutoModelForMaskedLM<float>::from_pretrained(settings.model);
   const Template prompt = Template::of(task);
   const WordVerbalizer words(tokenizer, task);
   if (method == "prompt-demo") {
     if (task.limits.double_demo) render.max_length *= 2;
-    return train_and_score(PromptClassifier(std::move(model), tokenizer, prompt, words, RandomDemos(data.train), render), data,
-                           test, task, options);
+    return train_and_score(
+        PromptClassifier(std::move(model), tokenizer, prompt, words, RandomDemos(data.train), render), data, test, task,
+        options);
   }
   require(method == "prompt" || method == "zero-shot", "cloze.method.4",
           "--methods {}: wanted zero-shot, standard, prompt or prompt-demo", method);
   if (method == "zero-shot") options.steps = 0;
-  return train_and_score(PromptClassifier(std::move(model), tokenizer, prompt, words, NoDemos{}, render), data, test, task, options);
+  return train_and_score(PromptClassifier(std::move(model), tokenizer, prompt, words, NoDemos{}, render), data, test,
+                         task, options);
 }
 
 }  // namespace
@@ -65,10 +69,13 @@ double run(const std::string& method, const Settings& settings, const Task& task
 int main(int argc, char** argv) {
   Settings settings;
   CLI::App app("Zero-shot, standard and prompt-based fine-tuning on an LM-BFF task");
-  app.add_option("--task", settings.task, "SST-2, sst-5, mr, cr, mpqa, subj, trec, CoLA, MNLI, SNLI, QNLI, RTE, MRPC or QQP")->required();
+  app.add_option("--task", settings.task,
+                 "SST-2, sst-5, mr, cr, mpqa, subj, trec, CoLA, MNLI, SNLI, QNLI, RTE, MRPC or QQP")
+      ->required();
   app.add_option("--data", settings.data, "the task's folder: 16-13/, 16-21/, … and its test file")->required();
   app.add_option("--model", settings.model, "a Hugging Face folder")->required();
-  app.add_option("--seeds", settings.seeds, "16-SEED folders; each is also the seed of training")->capture_default_str();
+  app.add_option("--seeds", settings.seeds, "16-SEED folders; each is also the seed of training")
+      ->capture_default_str();
   app.add_option("--methods", settings.methods, "zero-shot, standard, prompt, prompt-demo")->capture_default_str();
   app.add_option("--steps", settings.training.steps)->capture_default_str();
   app.add_option("--batch", settings.training.batch_size)->capture_default_str();
@@ -88,7 +95,8 @@ int main(int argc, char** argv) {
       for (const std::string& method : settings.methods) {
         const double result = run(method, settings, task, data, test, tokenizer, settings.training);
         results[method].push_back(100 * result);
-        std::printf("%s seed %d %s: %.1f on %zu test examples\n", task.name.c_str(), seed, method.c_str(), 100 * result, test.size());
+        std::printf("%s seed %d %s: %.1f on %zu test examples\n", task.name.c_str(), seed, method.c_str(), 100 * result,
+                    test.size());
         std::fflush(stdout);
       }
     }
@@ -97,7 +105,8 @@ int main(int argc, char** argv) {
       double mean = 0, square = 0;
       for (const double value : values) mean += value / static_cast<double>(values.size());
       for (const double value : values) square += (value - mean) * (value - mean) / static_cast<double>(values.size());
-      std::printf("%s %s: %.1f (%.1f) over %zu seeds\n", task.name.c_str(), method.c_str(), mean, std::sqrt(square), values.size());
+      std::printf("%s %s: %.1f (%.1f) over %zu seeds\n", task.name.c_str(), method.c_str(), mean, std::sqrt(square),
+                  values.size());
     }
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

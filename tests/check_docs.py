@@ -96,8 +96,10 @@ def main():
         if not link.is_symlink():
             link.symlink_to(root / folder)
 
-    # The umbrella is precompiled: GCC takes cloze.hpp.gch from the first include folder that has one.
+    # The umbrella is precompiled: GCC takes cloze.hpp.gch where it is the first thing that a program includes, and the file
+    # beside it later on.
     compiler.flags.insert(1, f"-I{work}")
+    (work / "cloze/cloze.hpp").write_text(f'#pragma once\n#include "{root}/include/cloze/cloze.hpp"\n', encoding="utf-8")
     status, output = compiler.run(["-O1", "-w", "-x", "c++-header", root / "include/cloze/cloze.hpp", "-o",
                                    work / "cloze/cloze.hpp.gch"])
     if status != 0:
@@ -110,7 +112,7 @@ def main():
         where, binary = f"{block.page}:{block.line}", work / f"block_{number}"
         source = binary.with_suffix(".cpp")
         source.write_text(program(block), encoding="utf-8")
-        status, output = compiler.run(["-O1", source, "-o", binary, *compiler.libraries])
+        status, output = compiler.run(["-O1", "-w", "-include", "cloze/cloze.hpp", source, "-o", binary, *compiler.libraries])
         if status != 0:
             return f"{where}: does not compile:\n{output}"
         if "no-run" in block.words:

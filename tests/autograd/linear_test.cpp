@@ -10,8 +10,8 @@ using cloze::test::tensor;
 
 TEMPLATE_TEST_CASE("linear is x Wᵀ + b through its activation, with gradients", "", Cpu, Reference) {
   using D = TestType;
-  for (const Activation kind : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::silu,
-                                Activation::tanh}) {
+  for (const Activation kind : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                Activation::silu, Activation::tanh}) {
     const auto f = [kind](const auto& in) { return linear(in[0], in[1], in[2], {.activation = kind}); };
     CLOZE_GRADCHECK(D, f, Shape{3, 5}, Shape{4, 5}, Shape{4});
     CLOZE_GRADCHECK(D, f, Shape{1, 1}, Shape{1, 1}, Shape{1});
@@ -35,7 +35,8 @@ TEMPLATE_TEST_CASE("matmul takes either operand transposed, with gradients", "",
 
 TEST_CASE("both devices give the same linear layer") {
   for (const Index n : {1, 3, 15, 16, 17, 65}) {
-    const auto x = tensor<float, Cpu>({n, n + 2}, 1), w = tensor<float, Cpu>({n + 1, n + 2}, 2), b = tensor<float, Cpu>({n + 1}, 3);
+    const auto x = tensor<float, Cpu>({n, n + 2}, 1), w = tensor<float, Cpu>({n + 1, n + 2}, 2),
+               b = tensor<float, Cpu>({n + 1}, 3);
     const auto rx = x.to<Reference, double>(), rw = w.to<Reference, double>(), rb = b.to<Reference, double>();
     const auto fast = linear(x, w, b, {.activation = Activation::gelu});
     const auto slow = linear(rx, rw, rb, {.activation = Activation::gelu});
@@ -57,7 +58,8 @@ TEST_CASE("linear and matmul name themselves where shapes do not fit") {
   REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), b), "cloze.linear.1");
   REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = 3, .rows = 2}), "cloze.linear.1");
   constexpr Index huge = std::numeric_limits<Index>::max();
-  REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = huge, .rows = huge}), "cloze.linear.1");
+  REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = huge, .rows = huge}),
+                "cloze.linear.1");
   REQUIRE_ERROR(linear(x, tensor<float, Cpu>({4, 3}), Tensor<float>(), {.first_row = -huge}), "cloze.linear.1");
   REQUIRE_ERROR(matmul(x, w), "cloze.matmul.1");
 }

@@ -26,8 +26,9 @@ struct Tiny {
                             WordVerbalizer(tokenizer(), {{"no", {"terrible"}}, {"yes", {"great"}}}));
   }
   auto standard() const {
-    return StandardClassifier(BertForSequenceClassification<float>::from_pretrained(folder.path(), {.num_labels = 2, .new_head_seed = 3}),
-                              tokenizer(), false);
+    return StandardClassifier(
+        BertForSequenceClassification<float>::from_pretrained(folder.path(), {.num_labels = 2, .new_head_seed = 3}),
+        tokenizer(), false);
   }
 };
 
@@ -48,7 +49,8 @@ constexpr bool quiet = false;
 TEST_CASE("prompt-based and standard fine-tuning learn a task that one word decides") {
   const Tiny tiny;
   const auto train = tiny_examples(24), dev = tiny_examples(12, 100), unseen = tiny_examples(20, 200);
-  const FineTuningOptions options{.steps = 60, .batch_size = 6, .lr = 1e-2, .evaluate_every = 20, .show_progress = quiet};
+  const FineTuningOptions options{
+      .steps = 60, .batch_size = 6, .lr = 1e-2, .evaluate_every = 20, .show_progress = quiet};
   SECTION("prompt") {
     const auto classifier = tiny.prompted();
     const double before = accuracy(predict(classifier, unseen).predictions, labels_of(unseen));

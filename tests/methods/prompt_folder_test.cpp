@@ -15,7 +15,7 @@ PromptClassifier<AutoModelForMaskedLM<float>> tiny_classifier(const std::filesys
   std::vector<LabelWords> labels{{"no", {"terrible", "cold"}}, {"yes", {"great", "warm"}}};
   if (score == WordScore::weighted) labels[0].weights = {1, 3}, labels[1].weights = {2, 1};
   return {AutoModelForMaskedLM<float>::from_pretrained(folder), tokenizer, std::move(prompt),
-          WordVerbalizer(tokenizer, labels, {.score = score}), NoDemos{}, RenderOptions{.max_length = 20}};
+          WordVerbalizer(tokenizer, labels, {.score = score}),  NoDemos{}, RenderOptions{.max_length = 20}};
 }
 
 void spoil(const std::filesystem::path& folder, const char* key, nlohmann::json value) {
@@ -35,21 +35,25 @@ TEST_CASE("a saved prompt folder answers as the classifier that was saved") {
     const auto loaded = load_prompt_classifier(folder.path() / "saved");
     CHECK(loaded.prompt().text() == classifier.prompt().text());
     CHECK(loaded.verbalizer().label_names() == classifier.verbalizer().label_names());
-    for (const char* text : {"the sea in rain", "", "a very very very warm night on the hill and so now but the town was cold"})
+    for (const char* text :
+         {"the sea in rain", "", "a very very very warm night on the hill and so now but the town was cold"})
       CHECK(loaded.predict(text).probabilities == classifier.predict(text).probabilities);
   };
   for (const WordScore score : {WordScore::mean, WordScore::max, WordScore::logsumexp, WordScore::weighted})
     check(tiny_classifier(folder.path() / "model", Template("{text_a|strip_period} it was {mask}."), score));
   check(tiny_classifier(folder.path() / "model",
                         Template::lmbff("*cls**sent_0*_it_was*mask*.*sep+*", {.first_sent_limit = 3})));
-  check(tiny_classifier(folder.path() / "model", Template::openprompt(R"({"placeholder": "text_a"} it was {"mask"}.)")));
+  check(
+      tiny_classifier(folder.path() / "model", Template::openprompt(R"({"placeholder": "text_a"} it was {"mask"}.)")));
 }
 
 TEST_CASE("a prompt folder that is broken, foreign or of another version is refused") {
   const test::TemporaryFolder folder;
   test::write_tiny_task_model(folder.path() / "model");
   const auto saved = folder.path() / "saved";
-  const auto again = [&] { save_prompt_classifier(tiny_classifier(folder.path() / "model", Template("{text_a} {mask}")), saved); };
+  const auto again = [&] {
+    save_prompt_classifier(tiny_classifier(folder.path() / "model", Template("{text_a} {mask}")), saved);
+  };
   REQUIRE_ERROR(load_prompt_classifier(folder.path() / "model"), "cloze.file.1");
   again();
   spoil(saved, "version", 99);
@@ -68,5 +72,6 @@ TEST_CASE("a prompt folder that is broken, foreign or of another version is refu
   std::swap(words[words.find("sea")], words[words.find("hill")]);
   write_file_atomically(saved / "vocab.txt", words);
   REQUIRE_ERROR(load_prompt_classifier(saved), "cloze.method.6");
-  REQUIRE_ERROR(save_prompt_classifier(tiny_classifier(folder.path() / "model", Template::plain(false)), saved), "cloze.method.5");
+  REQUIRE_ERROR(save_prompt_classifier(tiny_classifier(folder.path() / "model", Template::plain(false)), saved),
+                "cloze.method.5");
 }

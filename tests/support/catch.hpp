@@ -13,15 +13,15 @@ using Catch::Approx;
 #include <cloze/core/error.hpp>
 
 /// Requires that evaluating `expression` throws a cloze::Error with this id.
-#define REQUIRE_ERROR(expression, wanted)                              \
-  do {                                                                 \
-    std::string cloze_found_id = "no error";                           \
-    try {                                                              \
-      static_cast<void>(expression);                                   \
-    } catch (const cloze::Error& error) {                              \
-      cloze_found_id = error.id();                                     \
-      INFO(error.what());                                              \
+#define REQUIRE_ERROR(expression, wanted)                                 \
+  do {                                                                    \
+    std::string cloze_found_id = "no error";                              \
+    try {                                                                 \
+      static_cast<void>(expression);                                      \
+    } catch (const cloze::Error& error) {                                 \
+      cloze_found_id = error.id();                                        \
+      INFO(error.what());                                                 \
       CHECK(std::string(error.what()).find("[" + error.id() + "]") == 0); \
-    }                                                                  \
-    REQUIRE(cloze_found_id == std::string(wanted));                    \
+    }                                                                     \
+    REQUIRE(cloze_found_id == std::string(wanted));                       \
   } while (false)

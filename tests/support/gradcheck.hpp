@@ -1,4 +1,5 @@
-// What every test of an operation needs: tensors of fixed uneven numbers, the gradient check on both devices, comparisons.
+// What every test of an operation needs: tensors of fixed uneven numbers, the gradient check on both devices,
+// comparisons.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,8 @@ namespace cloze::test {
 inline std::vector<double> numbers(Index size, int seed = 1) {
   std::vector<double> values(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = std::sin(1.7 * static_cast<double>(i + 1) * (1 + 0.013 * seed) + seed) * 0.9 + 0.05 * std::cos(double(i * i % 97));
+    values[i] = std::sin(1.7 * static_cast<double>(i + 1) * (1 + 0.013 * seed) + seed) * 0.9 +
+                0.05 * std::cos(double(i * i % 97));
   return values;
 }
 
@@ -40,14 +42,15 @@ double relative_error(const std::vector<A>& found, const std::vector<B>& wanted)
 
 }  // namespace cloze::test
 
-/// Gradient check in double on device D of a generic lambda from a vector of tensors to a tensor, at these inputs' shapes.
-#define CLOZE_GRADCHECK(D, f, ...)                                                                                     \
-  do {                                                                                                                 \
-    std::vector<cloze::Tensor<double, D>> cloze_inputs;                                                                \
-    int cloze_seed = 1;                                                                                                \
-    for (const cloze::Shape& cloze_shape : {__VA_ARGS__})                                                                \
-      cloze_inputs.push_back(cloze::test::tensor<double, D>(cloze_shape, cloze_seed++));                                 \
-    const auto cloze_report = cloze::gradcheck<D>(f, cloze_inputs);                                                    \
-    INFO(cloze_report.message);                                                                                        \
-    CHECK(cloze_report.ok);                                                                                            \
+/// Gradient check in double on device D of a generic lambda from a vector of tensors to a tensor, at these inputs'
+/// shapes.
+#define CLOZE_GRADCHECK(D, f, ...)                                                       \
+  do {                                                                                   \
+    std::vector<cloze::Tensor<double, D>> cloze_inputs;                                  \
+    int cloze_seed = 1;                                                                  \
+    for (const cloze::Shape& cloze_shape : {__VA_ARGS__})                                \
+      cloze_inputs.push_back(cloze::test::tensor<double, D>(cloze_shape, cloze_seed++)); \
+    const auto cloze_report = cloze::gradcheck<D>(f, cloze_inputs);                      \
+    INFO(cloze_report.message);                                                          \
+    CHECK(cloze_report.ok);                                                              \
   } while (false)

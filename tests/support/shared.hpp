@@ -1,4 +1,5 @@
-// Where the larger golden data lie: CLOZE_SHARED, or a folder `shared` beside the repository. Absent: the test says so and stops.
+// Where the larger golden data lie: CLOZE_SHARED, or a folder `shared` beside the repository. Absent: the test says so
+// and stops.
 #pragma once
 
 #include <cstdlib>
@@ -24,10 +25,10 @@ inline std::optional<std::filesystem::path> shared_path() {
 }  // namespace cloze::test
 
 /// Names `variable` the path to `relative` in the shared data, or ends the test with a message where it is absent.
-#define CLOZE_SHARED_OR_SKIP(variable, relative)                                                        \
-  const auto variable##_root = cloze::test::shared_path();                                              \
-  if (!variable##_root || !std::filesystem::exists(*variable##_root / relative)) {                      \
+#define CLOZE_SHARED_OR_SKIP(variable, relative)                                                             \
+  const auto variable##_root = cloze::test::shared_path();                                                   \
+  if (!variable##_root || !std::filesystem::exists(*variable##_root / relative)) {                           \
     WARN("skipped: no shared data at " << relative << " (set CLOZE_SHARED to the folder that holds data/)"); \
-    return;                                                                                             \
-  }                                                                                                     \
+    return;                                                                                                  \
+  }                                                                                                          \
   const std::filesystem::path variable = *variable##_root / relative

@@ -15,13 +15,15 @@ inline void write_tiny_task_model(const std::filesystem::path& folder) {
   TinyModel model = tiny_bert();
   model.config["hidden_dropout_prob"] = 0.1;
   model.write(folder);
-  const std::vector<std::string> words{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "it",   "was", ".",   "great", "terrible",
-                                       "sun",   "rain",  "warm",  "cold",  "day",    "night", "the", "a",   "sea",   "hill",
-                                       "town",  "road",  "in",    "on",    "very",   "so",   "and", "but", "now"};
+  const std::vector<std::string> words{"[PAD]", "[UNK]",    "[CLS]", "[SEP]", "[MASK]", "it",   "was", ".",
+                                       "great", "terrible", "sun",   "rain",  "warm",   "cold", "day", "night",
+                                       "the",   "a",        "sea",   "hill",  "town",   "road", "in",  "on",
+                                       "very",  "so",       "and",   "but",   "now"};
   std::string text;
   for (const auto& word : words) text += word + "\n";
   write_file_atomically(folder / "vocab.txt", text);
-  write_file_atomically(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer", "do_lower_case": true})");
+  write_file_atomically(folder / "tokenizer_config.json",
+                        R"({"tokenizer_class": "BertTokenizer", "do_lower_case": true})");
 }
 
 /// `count` labelled sentences: those with "sun" are class 1, those with "rain" class 0.

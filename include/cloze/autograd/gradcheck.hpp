@@ -12,8 +12,8 @@
 namespace cloze {
 
 struct GradcheckOptions {
-  double step = 1e-6;        // relative to max(1, |x|)
-  double tolerance = 1e-6;   // relative to the largest gradient of each input (at least 1)
+  double step = 1e-6;       // relative to max(1, |x|)
+  double tolerance = 1e-6;  // relative to the largest gradient of each input (at least 1)
 };
 
 struct GradcheckReport {

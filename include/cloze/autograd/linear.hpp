@@ -34,14 +34,26 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   const bool recorded = wants_grad(x, weight, bias);
   // Only the backward pass needs the value before the activation: else y itself holds the product.
   auto before = recorded && activation != Activation::none ? Tensor<T, D>::empty(y.shape()) : y.detach();
-  kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows, .n = out, .k = in, .a = x.data(), .lda = in, .transpose_a = false,
-                                          .b = weight.data() + first * in, .ldb = in, .transpose_b = true,
-                                          .c = before.data(), .ldc = out, .add = false});
+  kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows,
+                                          .n = out,
+                                          .k = in,
+                                          .a = x.data(),
+                                          .lda = in,
+                                          .transpose_a = false,
+                                          .b = weight.data() + first * in,
+                                          .ldb = in,
+                                          .transpose_b = true,
+                                          .c = before.data(),
+                                          .ldc = out,
+                                          .add = false});
   if (bias.defined() || activation != Activation::none)
     kernels::bias_activation_forward(
-        D{}, kernels::BiasActivationArgs<T>{.rows = rows, .columns = out, .x = before.data(),
+        D{}, kernels::BiasActivationArgs<T>{.rows = rows,
+                                            .columns = out,
+                                            .x = before.data(),
                                             .bias = bias.defined() ? bias.data() + first : nullptr,
-                                            .activation = activation, .y = y.data()});
+                                            .activation = activation,
+                                            .y = y.data()});
   if (!recorded) return y;
 
   if (activation == Activation::none) before = {};
@@ -57,21 +69,42 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
         if (activation != Activation::none) before_grad = Tensor<T, D>::empty(before.shape());
         if (activation != Activation::none || dbias.data)
           kernels::bias_activation_backward(
-              D{}, kernels::BiasActivationBackwardArgs<T>{
-                       .rows = rows, .columns = out, .x = before.defined() ? before.data() : nullptr, .dy = dy,
-                       .activation = activation, .dx = before_grad.defined() ? before_grad.data() : nullptr,
-                       .dbias = dbias});
+              D{}, kernels::BiasActivationBackwardArgs<T>{.rows = rows,
+                                                          .columns = out,
+                                                          .x = before.defined() ? before.data() : nullptr,
+                                                          .dy = dy,
+                                                          .activation = activation,
+                                                          .dx = before_grad.defined() ? before_grad.data() : nullptr,
+                                                          .dbias = dbias});
         if (before_grad.defined()) dy = before_grad.data();
         if (const auto dx = grad_target(x); dx.data)
-          kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows, .n = in, .k = out, .a = dy, .lda = out, .transpose_a = false,
-                                                  .b = weight.data() + first * in, .ldb = in, .transpose_b = false,
-                                                  .c = dx.data, .ldc = in, .add = dx.add});
+          kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows,
+                                                  .n = in,
+                                                  .k = out,
+                                                  .a = dy,
+                                                  .lda = out,
+                                                  .transpose_a = false,
+                                                  .b = weight.data() + first * in,
+                                                  .ldb = in,
+                                                  .transpose_b = false,
+                                                  .c = dx.data,
+                                                  .ldc = in,
+                                                  .add = dx.add});
         if (weight.requires_grad()) {
           const auto dw = out == weight.rows() ? weight.gradient().dense(out, in)
                                                : weight.gradient().slice(first, weight.rows(), in);
-          kernels::gemm(D{}, kernels::GemmArgs<T>{.m = out, .n = in, .k = rows, .a = dy, .lda = out, .transpose_a = true,
-                                                  .b = x.data(), .ldb = in, .transpose_b = false, .c = dw.data,
-                                                  .ldc = in, .add = dw.add});
+          kernels::gemm(D{}, kernels::GemmArgs<T>{.m = out,
+                                                  .n = in,
+                                                  .k = rows,
+                                                  .a = dy,
+                                                  .lda = out,
+                                                  .transpose_a = true,
+                                                  .b = x.data(),
+                                                  .ldb = in,
+                                                  .transpose_b = false,
+                                                  .c = dw.data,
+                                                  .ldc = in,
+                                                  .add = dw.add});
         }
       },
       x, weight, bias);
@@ -88,8 +121,8 @@ template <Scalar T, Device D>
 Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulOptions options = {}) {
   const bool ta = options.transpose_a, tb = options.transpose_b;
   require(a.rank() == 2 && b.rank() == 2 && !(ta && tb), "cloze.matmul.1",
-          "matmul: {}{} and {}{} (wanted two matrices, at most one of them transposed)", a.shape().text(), ta ? "ᵀ" : "",
-          b.shape().text(), tb ? "ᵀ" : "");
+          "matmul: {}{} and {}{} (wanted two matrices, at most one of them transposed)", a.shape().text(),
+          ta ? "ᵀ" : "", b.shape().text(), tb ? "ᵀ" : "");
   const Index m = a.dim(ta ? 1 : 0), k = a.dim(ta ? 0 : 1), n = b.dim(tb ? 0 : 1);
   require(b.dim(tb ? 1 : 0) == k, "cloze.matmul.1", "matmul: inner extents of {}{} and {}{} differ", a.shape().text(),
           ta ? "ᵀ" : "", b.shape().text(), tb ? "ᵀ" : "");

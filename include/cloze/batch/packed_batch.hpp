@@ -46,7 +46,8 @@ struct PackedBatch {
             "a prompt of {} tokens has {} segment ids", size, prompt.segments.size());
     for (std::size_t i = 0; i < prompt.masks.size(); ++i)
       require(prompt.masks[i] >= 0 && prompt.masks[i] < size && (i == 0 || prompt.masks[i - 1] < prompt.masks[i]),
-              "cloze.batch.1", "mask position {} is out of order or outside a prompt of {} tokens", prompt.masks[i], size);
+              "cloze.batch.1", "mask position {} is out of order or outside a prompt of {} tokens", prompt.masks[i],
+              size);
     const Index start = tokens();
     ids.insert(ids.end(), prompt.ids.begin(), prompt.ids.end());
     if (prompt.segments.empty()) {

@@ -7,10 +7,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include <unistd.h>
 
 #include <cloze/core/error.hpp>
 
@@ -51,10 +52,9 @@ inline void write_bytes(const std::filesystem::path& path, std::string_view byte
 
 /// A name beside `path` that no other writer, thread or process, is using.
 inline std::filesystem::path name_beside(const std::filesystem::path& path) {
-  static const std::uint32_t process = std::random_device{}();
   static std::atomic<std::uint32_t> count{0};
   auto beside = path;
-  beside += fmt::format(".{:08x}-{}.partial", process, ++count);
+  beside += fmt::format(".{}-{}.partial", ::getpid(), ++count);
   return beside;
 }
 

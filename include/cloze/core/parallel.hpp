@@ -28,9 +28,9 @@ inline void set_num_threads([[maybe_unused]] int threads) {
 #endif
 }
 
-/// Calls body(begin, end) on disjoint ranges that cover [0, size), each at least `grain` long (the last may be shorter).
-/// Ranges depend on the thread count: a body must not let results depend on where a range begins.
-/// An exception from any range is rethrown on the calling thread (the first one thrown wins).
+/// Calls body(begin, end) on disjoint ranges that cover [0, size), each at least `grain` long (the last may be
+/// shorter). Ranges depend on the thread count: a body must not let results depend on where a range begins. An
+/// exception from any range is rethrown on the calling thread (the first one thrown wins).
 template <class Body>
 void parallel_for(Index size, Index grain, Body&& body) {
   if (size <= 0) return;
@@ -42,7 +42,7 @@ void parallel_for(Index size, Index grain, Body&& body) {
   }
 #ifdef _OPENMP
   std::exception_ptr failure;
-#pragma omp parallel for num_threads(static_cast<int>(ranges)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(ranges)) schedule(static, 1)
   for (Index i = 0; i < ranges; ++i) {
     try {
       body(size * i / ranges, size * (i + 1) / ranges);

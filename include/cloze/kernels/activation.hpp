@@ -19,7 +19,8 @@ inline Activation activation_named(std::string_view name) {
   if (name == "silu" || name == "swish") return Activation::silu;
   if (name == "tanh") return Activation::tanh;
   if (name == "linear") return Activation::none;
-  fail("cloze.activation.1", "unknown activation \"{}\": gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh or linear",
+  fail("cloze.activation.1",
+       "unknown activation \"{}\": gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh or linear",
        name);
 }
 
@@ -29,13 +30,18 @@ namespace kernels {
 template <class T>
 T activate(Activation kind, T x) {
   switch (kind) {
-    case Activation::none: return x;
-    case Activation::gelu: return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    case Activation::none:
+      return x;
+    case Activation::gelu:
+      return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
     case Activation::gelu_tanh:
       return T(0.5) * x * (T(1) + std::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
-    case Activation::relu: return x > T(0) ? x : (x != x ? x : T(0));
-    case Activation::silu: return x / (T(1) + std::exp(-x));
-    case Activation::tanh: return std::tanh(x);
+    case Activation::relu:
+      return x > T(0) ? x : (x != x ? x : T(0));
+    case Activation::silu:
+      return x / (T(1) + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return x;
 }
@@ -44,7 +50,8 @@ T activate(Activation kind, T x) {
 template <class T>
 T activate_slope(Activation kind, T x) {
   switch (kind) {
-    case Activation::none: return T(1);
+    case Activation::none:
+      return T(1);
     case Activation::gelu:
       return T(0.5) * (T(1) + std::erf(x * T(0.70710678118654752440))) +
              x * T(0.39894228040143267794) * std::exp(T(-0.5) * x * x);
@@ -53,7 +60,8 @@ T activate_slope(Activation kind, T x) {
       const T t = std::tanh(c * (x + T(0.044715) * x * x * x));
       return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * c * (T(1) + T(3) * T(0.044715) * x * x);
     }
-    case Activation::relu: return x > T(0) ? T(1) : T(0);
+    case Activation::relu:
+      return x > T(0) ? T(1) : T(0);
     case Activation::silu: {
       const T s = T(1) / (T(1) + std::exp(-x));
       return s * (T(1) + x * (T(1) - s));

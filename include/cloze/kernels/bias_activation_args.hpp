@@ -1,8 +1,8 @@
 // The pass that follows a linear layer's GEMM: bias, then activation; and its backward.
 #pragma once
 
-#include <cloze/kernels/activation.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/kernels/activation.hpp>
 #include <cloze/tensor/gradient.hpp>
 
 namespace cloze::kernels {

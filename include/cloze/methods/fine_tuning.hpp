@@ -29,8 +29,8 @@ namespace cloze {
 /// What fine_tune trains: PromptClassifier, StandardClassifier, or a class of your own.
 ///   loss(examples, context, rng) -> one number;  scores(examples, context, rng) -> [examples, labels]
 template <class C>
-concept FewShotClassifier = requires(const C& classifier, std::span<const Example> examples, const ForwardContext& context,
-                                     Rng& rng) {
+concept FewShotClassifier = requires(const C& classifier, std::span<const Example> examples,
+                                     const ForwardContext& context, Rng& rng) {
   { classifier.loss(examples, context, rng) } -> std::same_as<Tensor<typename C::value_type, typename C::device>>;
   { classifier.scores(examples, context, rng) } -> std::same_as<Tensor<typename C::value_type, typename C::device>>;
   { classifier.parameters() } -> std::same_as<ParameterList<typename C::value_type, typename C::device>>;
@@ -41,7 +41,8 @@ template <FewShotClassifier C>
 Evaluation predict(const C& classifier, std::span<const Example> examples, std::uint64_t seed = 0, Index batch = 32) {
   Rng demo_rng(seed, "evaluation demos");
   const auto batches = sequential_batches(static_cast<Index>(examples.size()), batch);
-  return evaluate([&](std::vector<Example> chosen) { return classifier.scores(chosen, {}, demo_rng); }, examples, batches);
+  return evaluate([&](std::vector<Example> chosen) { return classifier.scores(chosen, {}, demo_rng); }, examples,
+                  batches);
 }
 
 /// The labels of examples. Throws [cloze.method.1] where one has none.
@@ -57,11 +58,15 @@ inline std::vector<LabelId> labels_of(std::span<const Example> examples) {
 /// One score of predictions by name; regression metrics are refused: [cloze.method.3].
 inline double score(Metric metric, std::span<const LabelId> predictions, std::span<const LabelId> labels) {
   switch (metric) {
-    case Metric::accuracy: return accuracy(predictions, labels);
-    case Metric::f1: return f1_binary(predictions, labels);
-    case Metric::matthews: return matthews(predictions, labels);
+    case Metric::accuracy:
+      return accuracy(predictions, labels);
+    case Metric::f1:
+      return f1_binary(predictions, labels);
+    case Metric::matthews:
+      return matthews(predictions, labels);
     case Metric::pearson:
-    case Metric::spearman: break;
+    case Metric::spearman:
+      break;
   }
   fail("cloze.method.3", "a correlation scores numbers, and these are labels: use accuracy, f1 or matthews");
 }
@@ -74,9 +79,9 @@ struct FineTuningOptions {
   Index warmup = 0;
   double weight_decay = 0;
   double clip_norm = 1;
-  Index evaluate_every = 100;         // dev; the last step is always evaluated
-  Metric metric = Metric::accuracy;   // on dev, chooses the best step
-  std::uint64_t seed = 42;            // of data order, demonstrations and dropout
+  Index evaluate_every = 100;          // dev; the last step is always evaluated
+  Metric metric = Metric::accuracy;    // on dev, chooses the best step
+  std::uint64_t seed = 42;             // of data order, demonstrations and dropout
   std::filesystem::path checkpoint{};  // where a run saves itself and goes on from; empty: nowhere
   std::string label = "train";         // before the progress bar
   bool show_progress = true;
@@ -90,11 +95,12 @@ struct FineTuningReport {
   bool interrupted = false;    // Ctrl-C: the checkpoint holds the rest
 };
 
-/// Trains on `train`; every so many steps scores `dev`, and ends with the parameters that scored best there (the earliest of
-/// equals). Without dev examples it ends with the last ones. With a checkpoint, Ctrl-C (and every evaluation) saves, and the same
-/// call goes on to the same bits; the file is removed at the end. The recipe of Gao, Fisch, Chen: "Making pre-trained language
-/// models better few-shot learners", ACL 2021 (peers: LM-BFF's trainer): AdamW, linear decay, clipping to 1, best on dev.
-/// Errors: the pieces' own, [cloze.train.1] a loss that is no number, [cloze.method.4] an option out of range.
+/// Trains on `train`; every so many steps scores `dev`, and ends with the parameters that scored best there (the
+/// earliest of equals). Without dev examples it ends with the last ones. With a checkpoint, Ctrl-C (and every
+/// evaluation) saves, and the same call goes on to the same bits; the file is removed at the end. The recipe of Gao,
+/// Fisch, Chen: "Making pre-trained language models better few-shot learners", ACL 2021 (peers: LM-BFF's trainer):
+/// AdamW, linear decay, clipping to 1, best on dev. Errors: the pieces' own, [cloze.train.1] a loss that is no number,
+/// [cloze.method.4] an option out of range.
 template <FewShotClassifier C>
 FineTuningReport fine_tune(const C& classifier, std::span<const Example> train, std::span<const Example> dev,
                            const FineTuningOptions& options = {}) {
@@ -132,7 +138,8 @@ FineTuningReport fine_tune(const C& classifier, std::span<const Example> train, 
       const auto batch = pick(train, sampler.next(options.batch_size));
       auto part_loss = classifier.loss(batch, {.training = true, .rng = &dropout_rng}, demo_rng);
       if (options.accumulate > 1)
-        part_loss = scale(part_loss, static_cast<typename C::value_type>(1.0 / static_cast<double>(options.accumulate)));
+        part_loss =
+            scale(part_loss, static_cast<typename C::value_type>(1.0 / static_cast<double>(options.accumulate)));
       loss += static_cast<double>(part_loss.item());
       require_finite(loss, step);
       part_loss.backward();

@@ -26,8 +26,9 @@ struct Prediction {
   std::vector<double> probabilities;  // [labels]
 };
 
-/// Examples through a Template to a PackedBatch, to word scores at the mask, to label scores: every piece a public one, and any of
-/// them your own. Copies share the model's parameters. Demonstrations, where there are any, are drawn for each example.
+/// Examples through a Template to a PackedBatch, to word scores at the mask, to label scores: every piece a public one,
+/// and any of them your own. Copies share the model's parameters. Demonstrations, where there are any, are drawn for
+/// each example.
 template <MaskedLM Model, Verbalizer<typename Model::value_type, typename Model::device> V = WordVerbalizer,
           DemoSampler Demos = NoDemos, TokenizerLike Text = Tokenizer>
 class PromptClassifier {
@@ -35,7 +36,8 @@ class PromptClassifier {
   using value_type = typename Model::value_type;
   using device = typename Model::device;
 
-  PromptClassifier(Model model, Text tokenizer, Template prompt, V verbalizer, Demos demos = {}, RenderOptions options = {})
+  PromptClassifier(Model model, Text tokenizer, Template prompt, V verbalizer, Demos demos = {},
+                   RenderOptions options = {})
       : model_(std::move(model)),
         tokenizer_(std::move(tokenizer)),
         prompt_(std::move(prompt)),
@@ -45,12 +47,15 @@ class PromptClassifier {
 
   /// The scores of every label, before softmax.   ->  [examples, labels]
   /// `demo_rng` draws the demonstrations. Errors: those of collate, of the model and of the verbalizer.
-  Tensor<value_type, device> scores(std::span<const Example> examples, const ForwardContext& context, Rng& demo_rng) const {
+  Tensor<value_type, device> scores(std::span<const Example> examples, const ForwardContext& context,
+                                    Rng& demo_rng) const {
     return scores(collate(examples, prompt_, demos_, verbalizer_, tokenizer_, demo_rng, options_), context);
   }
 
-  /// Mean cross entropy of labelled examples: what training minimises. Throws [cloze.method.1] where a label is missing.
-  Tensor<value_type, device> loss(std::span<const Example> examples, const ForwardContext& context, Rng& demo_rng) const {
+  /// Mean cross entropy of labelled examples: what training minimises. Throws [cloze.method.1] where a label is
+  /// missing.
+  Tensor<value_type, device> loss(std::span<const Example> examples, const ForwardContext& context,
+                                  Rng& demo_rng) const {
     const PackedBatch batch = collate(examples, prompt_, demos_, verbalizer_, tokenizer_, demo_rng, options_);
     require(batch.labels.size() == examples.size(), "cloze.method.1", "{}: training needs a label for every example",
             examples.empty() ? "an empty batch" : describe(examples.front()));
@@ -67,7 +72,8 @@ class PromptClassifier {
     Prediction answer;
     const double highest = static_cast<double>(*std::ranges::max_element(values));
     double sum = 0;
-    for (const auto score : values) sum += answer.probabilities.emplace_back(std::exp(static_cast<double>(score) - highest));
+    for (const auto score : values)
+      sum += answer.probabilities.emplace_back(std::exp(static_cast<double>(score) - highest));
     for (double& probability : answer.probabilities) probability /= sum;
     answer.label = static_cast<LabelId>(std::ranges::max_element(answer.probabilities) - answer.probabilities.begin());
     return answer;

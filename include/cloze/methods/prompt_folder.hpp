@@ -16,16 +16,20 @@ namespace cloze {
 namespace detail {
 
 inline constexpr std::array<std::pair<Template::Grammar, const char*>, 3> saved_grammars{
-    {{Template::Grammar::cloze, "cloze"}, {Template::Grammar::lmbff, "lmbff"}, {Template::Grammar::openprompt, "openprompt"}}};
-inline constexpr std::array<std::pair<WordScore, const char*>, 4> saved_scores{
-    {{WordScore::mean, "mean"}, {WordScore::max, "max"}, {WordScore::logsumexp, "logsumexp"}, {WordScore::weighted, "weighted"}}};
+    {{Template::Grammar::cloze, "cloze"},
+     {Template::Grammar::lmbff, "lmbff"},
+     {Template::Grammar::openprompt, "openprompt"}}};
+inline constexpr std::array<std::pair<WordScore, const char*>, 4> saved_scores{{{WordScore::mean, "mean"},
+                                                                                {WordScore::max, "max"},
+                                                                                {WordScore::logsumexp, "logsumexp"},
+                                                                                {WordScore::weighted, "weighted"}}};
 
 inline constexpr std::array<std::pair<Truncation, const char*>, 3> saved_truncations{
     {{Truncation::longest, "longest"}, {Truncation::tail, "tail"}, {Truncation::head, "head"}}};
 
 template <class Value, std::size_t N>
-Value saved_value(const std::array<std::pair<Value, const char*>, N>& names, const nlohmann::json& json, const std::string& key,
-                  const std::string& where) {
+Value saved_value(const std::array<std::pair<Value, const char*>, N>& names, const nlohmann::json& json,
+                  const std::string& key, const std::string& where) {
   const auto found = json_get<std::string>(json, key, where);
   for (const auto& [known, name] : names)
     if (found == name) return known;
@@ -43,8 +47,8 @@ inline constexpr Index prompt_folder_version = 1;
 
 }  // namespace detail
 
-/// Writes the model and the tokenizer as Hugging Face files, and prompt.json beside them, last: a folder without it is not whole.
-/// Errors: save_pretrained's; [cloze.method.5] a template or truncation that has no text form.
+/// Writes the model and the tokenizer as Hugging Face files, and prompt.json beside them, last: a folder without it is
+/// not whole. Errors: save_pretrained's; [cloze.method.5] a template or truncation that has no text form.
 template <class Model, class Demos>
 void save_prompt_classifier(const PromptClassifier<Model, WordVerbalizer, Demos, Tokenizer>& classifier,
                             const std::filesystem::path& folder) {
@@ -78,8 +82,8 @@ void save_prompt_classifier(const PromptClassifier<Model, WordVerbalizer, Demos,
 }
 
 /// Reads what save_prompt_classifier wrote. Demonstrations are not saved: give them anew where they are wanted.
-/// Errors: the readers'; [cloze.method.5] a value or version that is unknown, [cloze.method.6] a tokenizer other than the one the
-/// prompt was trained with.
+/// Errors: the readers'; [cloze.method.5] a value or version that is unknown, [cloze.method.6] a tokenizer other than
+/// the one the prompt was trained with.
 template <Scalar T = float, Device D = Cpu>
 PromptClassifier<AutoModelForMaskedLM<T, D>> load_prompt_classifier(const std::filesystem::path& folder) {
   const auto path = folder / "prompt.json";
@@ -105,7 +109,8 @@ PromptClassifier<AutoModelForMaskedLM<T, D>> load_prompt_classifier(const std::f
                                                            : Template::parse(text);
   std::vector<LabelWords> labels;
   for (const auto& entry : json_get<std::vector<nlohmann::json>>(json, "labels", where))
-    labels.push_back({json_get<std::string>(entry, "label", where), json_get<std::vector<std::string>>(entry, "words", where),
+    labels.push_back({json_get<std::string>(entry, "label", where),
+                      json_get<std::vector<std::string>>(entry, "words", where),
                       json_get_or<std::vector<float>>(entry, "weights", {}, where)});
   WordVerbalizer verbalizer(tokenizer, std::move(labels),
                             {.score = detail::saved_value(detail::saved_scores, json, "score", where),
@@ -113,8 +118,12 @@ PromptClassifier<AutoModelForMaskedLM<T, D>> load_prompt_classifier(const std::f
   const RenderOptions options{.max_length = json_get<Index>(json, "max_length", where),
                               .truncation = detail::saved_value(detail::saved_truncations, json, "truncation", where),
                               .segments = json_get<bool>(json, "segments", where)};
-  return {AutoModelForMaskedLM<T, D>::from_pretrained(folder), std::move(tokenizer), std::move(prompt), std::move(verbalizer),
-          NoDemos{}, options};
+  return {AutoModelForMaskedLM<T, D>::from_pretrained(folder),
+          std::move(tokenizer),
+          std::move(prompt),
+          std::move(verbalizer),
+          NoDemos{},
+          options};
 }
 
 }  // namespace cloze

@@ -1,4 +1,5 @@
-// StandardClassifier: fine-tuning without a prompt, a classification head on the first token. The baseline of the field.
+// StandardClassifier: fine-tuning without a prompt, a classification head on the first token. The baseline of the
+// field.
 #pragma once
 
 #include <span>
@@ -34,7 +35,8 @@ class StandardClassifier {
   Tensor<value_type, device> loss(std::span<const Example> examples, const ForwardContext& context, Rng& rng) const {
     std::vector<LabelId> labels;
     for (const Example& example : examples) {
-      require(example.label.has_value(), "cloze.method.1", "{}: training needs a label for every example", describe(example));
+      require(example.label.has_value(), "cloze.method.1", "{}: training needs a label for every example",
+              describe(example));
       labels.push_back(*example.label);
     }
     return cross_entropy(scores(examples, context, rng), std::span<const LabelId>(labels));

@@ -48,8 +48,8 @@ class Gradient {
     return {dense(rows, columns).data + begin * columns, true};
   }
 
-  /// Room for some rows of a gradient of [any, columns]. Fills `slots` with where each of `ids` goes in `data`, in rows.
-  /// The rows hold zeros or what was added before: always add.
+  /// Room for some rows of a gradient of [any, columns]. Fills `slots` with where each of `ids` goes in `data`, in
+  /// rows. The rows hold zeros or what was added before: always add.
   GradTarget<T> rows(std::span<const Index> ids, Index columns, std::vector<Index>& slots) {
     slots.resize(ids.size());
     if (dense_written_) {

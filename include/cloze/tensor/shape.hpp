@@ -25,8 +25,8 @@ class Shape {
     Index size = 1;
     for (int i = 0; i < rank_; ++i) {
       require(extents[i] >= 0, "cloze.tensor.1", "extent {} of a shape is {}: extents are not negative", i, extents[i]);
-      require(extents[i] == 0 || size <= max_size / extents[i], "cloze.tensor.1", "a shape of rank {} overflows 64 bits",
-              rank_);
+      require(extents[i] == 0 || size <= max_size / extents[i], "cloze.tensor.1",
+              "a shape of rank {} overflows 64 bits", rank_);
       size *= extents[i] == 0 ? 1 : extents[i];
       extents_[i] = extents[i];
     }
@@ -70,9 +70,7 @@ class Shape {
     return out + "]";
   }
 
-  friend bool operator==(const Shape& a, const Shape& b) {
-    return std::ranges::equal(a.extents(), b.extents());
-  }
+  friend bool operator==(const Shape& a, const Shape& b) { return std::ranges::equal(a.extents(), b.extents()); }
 
  private:
   static constexpr Index max_size = Index{1} << 60;

@@ -21,8 +21,8 @@ struct Memory;
 template <>
 struct Memory<Cpu> {
   static constexpr bool host = true;
-  static void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{64}); }
-  static void release(void* memory, std::size_t) noexcept { ::operator delete(memory, std::align_val_t{64}); }
+  static void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}); }
+  static void release(void* memory, std::size_t) noexcept { ::operator delete (memory, std::align_val_t{64}); }
   static void zero(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
 };
 

@@ -92,16 +92,8 @@ class Tensor {
   const T* data() && = delete;
   const T* data() const&& = delete;
 
-  std::span<T> span() &
-    requires HostDevice<D>
-  {
-    return {data(), static_cast<std::size_t>(size())};
-  }
-  std::span<const T> span() const&
-    requires HostDevice<D>
-  {
-    return {data(), static_cast<std::size_t>(size())};
-  }
+  std::span<T> span() & requires HostDevice<D> { return {data(), static_cast<std::size_t>(size())}; }
+  std::span<const T> span() const& requires HostDevice<D> { return {data(), static_cast<std::size_t>(size())}; }
   std::span<const T> span() && = delete;
   std::span<const T> span() const&& = delete;
 
@@ -113,7 +105,8 @@ class Tensor {
   }
   /// The one element of a tensor of size 1. Throws [cloze.tensor.5] otherwise.
   T item() const {
-    require(size() == 1, "cloze.tensor.5", "item() of a tensor of shape {}: it needs exactly one element", shape().text());
+    require(size() == 1, "cloze.tensor.5", "item() of a tensor of shape {}: it needs exactly one element",
+            shape().text());
     T value;
     copy_elements<D, Cpu>(data(), &value, 1);
     return value;
@@ -220,7 +213,8 @@ class Tensor {
 
  private:
   detail::TensorBody<T, D>& body() const {
-    require(body_ != nullptr, "cloze.tensor.7", "an undefined tensor was used: it was default-constructed or moved from");
+    require(body_ != nullptr, "cloze.tensor.7",
+            "an undefined tensor was used: it was default-constructed or moved from");
     return *body_;
   }
 

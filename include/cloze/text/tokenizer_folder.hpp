@@ -102,7 +102,8 @@ inline RawTokenizer read_vocab_json(std::string_view vocab, std::string_view mer
   raw.has_merges = true;
   const bool prefix = json_get_or(config, "add_prefix_space", false, config_where);
   raw.rest = parse_json(
-      R"({"pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE"}})", config_where);
+      R"({"pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE"}})",
+      config_where);
   raw.rest["pre_tokenizer"]["add_prefix_space"] = prefix;
   return raw;
 }

@@ -12,7 +12,8 @@ template <Activation kind, class T>
 xsimd::batch<T> activate(xsimd::batch<T> x) {
   using B = xsimd::batch<T>;
   if constexpr (kind == Activation::none) return x;
-  if constexpr (kind == Activation::gelu) return B(T(0.5)) * x * (B(T(1)) + xsimd::erf(x * B(T(0.70710678118654752440))));
+  if constexpr (kind == Activation::gelu)
+    return B(T(0.5)) * x * (B(T(1)) + xsimd::erf(x * B(T(0.70710678118654752440))));
   if constexpr (kind == Activation::gelu_tanh)
     return B(T(0.5)) * x * (B(T(1)) + xsimd::tanh(B(T(0.79788456080286535588)) * (x + B(T(0.044715)) * x * x * x)));
   if constexpr (kind == Activation::relu) return xsimd::select(x < B(T(0)), B(T(0)), x);
@@ -49,12 +50,18 @@ xsimd::batch<T> activate_slope(xsimd::batch<T> x) {
 template <class F>
 auto with_activation(Activation kind, F&& f) {
   switch (kind) {
-    case Activation::gelu: return f.template operator()<Activation::gelu>();
-    case Activation::gelu_tanh: return f.template operator()<Activation::gelu_tanh>();
-    case Activation::relu: return f.template operator()<Activation::relu>();
-    case Activation::silu: return f.template operator()<Activation::silu>();
-    case Activation::tanh: return f.template operator()<Activation::tanh>();
-    case Activation::none: break;
+    case Activation::gelu:
+      return f.template operator()<Activation::gelu>();
+    case Activation::gelu_tanh:
+      return f.template operator()<Activation::gelu_tanh>();
+    case Activation::relu:
+      return f.template operator()<Activation::relu>();
+    case Activation::silu:
+      return f.template operator()<Activation::silu>();
+    case Activation::tanh:
+      return f.template operator()<Activation::tanh>();
+    case Activation::none:
+      break;
   }
   return f.template operator()<Activation::none>();
 }

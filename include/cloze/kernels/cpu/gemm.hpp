@@ -1,4 +1,5 @@
-// GEMM on Cpu: Eigen's blocked product on panels of C, one panel a thread. The one place to put another library in its stead.
+// GEMM on Cpu: Eigen's blocked product on panels of C, one panel a thread. The one place to put another library in its
+// stead.
 #pragma once
 
 #include <algorithm>
@@ -35,8 +36,8 @@ void gemm_panel(const GemmArgs<T>& g) {
 
 }  // namespace detail
 
-/// The longer side of C is cut into a panel for each thread. Inside a parallel region Eigen works on its own thread alone; its
-/// own threads would wait for each other by spinning, which collapses where a core is shared.
+/// The longer side of C is cut into a panel for each thread. Inside a parallel region Eigen works on its own thread
+/// alone; its own threads would wait for each other by spinning, which collapses where a core is shared.
 template <class T>
 void gemm(Cpu, const GemmArgs<T>& g) {
   if (g.m == 0 || g.n == 0) return;
