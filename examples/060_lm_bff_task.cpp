@@ -1,9 +1,10 @@
-// test: --help
+// test: --task SST-2 --data examples/data/sentiment --model models/minilm-mlm-en --seeds 1 --steps 6 --max-test 24 --methods zero-shot standard prompt prompt-demo
 // Any of LM-BFF's tasks, from its own k-shot folders, with any BERT, RoBERTa or DistilBERT folder.
 // usage: 060_lm_bff_task --task SST-2 --data k-shot/SST-2 --model roberta-base [--seeds 13 21 …] [--methods zero-shot
 // …]
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include <CLI/CLI.hpp>
@@ -72,7 +73,7 @@ int main(int argc, char** argv) {
   app.add_option("--task", settings.task,
                  "SST-2, sst-5, mr, cr, mpqa, subj, trec, CoLA, MNLI, SNLI, QNLI, RTE, MRPC or QQP")
       ->required();
-  app.add_option("--data", settings.data, "the task's folder: 16-13/, 16-21/, … and its test file")->required();
+  app.add_option("--data", settings.data, "the task's folder (16-13/, 16-21/, … and its test file), or one split")->required();
   app.add_option("--model", settings.model, "a Hugging Face folder")->required();
   app.add_option("--seeds", settings.seeds, "16-SEED folders; each is also the seed of training")
       ->capture_default_str();
@@ -89,7 +90,8 @@ int main(int argc, char** argv) {
     const auto tokenizer = Tokenizer::from_pretrained(settings.model);
     std::map<std::string, std::vector<double>> results;
     for (const int seed : settings.seeds) {
-      const KShot data = read_kshot(settings.data + "/16-" + std::to_string(seed), task);
+      const std::string split = settings.data + "/16-" + std::to_string(seed);
+      const KShot data = read_kshot(std::filesystem::exists(split) ? split : settings.data, task);
       const auto test = sample(data.test, settings.max_test);
       settings.training.seed = static_cast<std::uint64_t>(seed);
       for (const std::string& method : settings.methods) {

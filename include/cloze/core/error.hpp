@@ -18,27 +18,26 @@ class Error : public std::runtime_error {
 
   const std::string& id() const noexcept { return id_; }
 
+  /// Throws one. Not a template, so that the many calls of require() and fail() share it.
+  [[noreturn]] static void raise(std::string_view id, fmt::string_view format, fmt::format_args args) {
+    throw Error(id, fmt::vformat(format, args));
+  }
+
  private:
   std::string id_;
 };
 
-namespace detail {
-[[noreturn]] inline void fail_with(std::string_view id, fmt::string_view format, fmt::format_args args) {
-  throw Error(id, fmt::vformat(format, args));
-}
-}  // namespace detail
-
 /// Throws Error. The message says where, what was wanted and what was found.
 template <class... Args>
 [[noreturn]] void fail(std::string_view id, fmt::format_string<Args...> format, const Args&... args) {
-  detail::fail_with(id, format, fmt::make_format_args(args...));
+  Error::raise(id, format, fmt::make_format_args(args...));
 }
 
 /// Throws Error unless `ok`. The arguments are formatted only on failure.
 template <class... Args>
 void require(bool ok, std::string_view id, fmt::format_string<Args...> format, const Args&... args) {
   if (!ok) [[unlikely]]
-    detail::fail_with(id, format, fmt::make_format_args(args...));
+    Error::raise(id, format, fmt::make_format_args(args...));
 }
 
 }  // namespace cloze
