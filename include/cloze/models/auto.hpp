@@ -24,36 +24,20 @@ Variant load_by_type(const std::filesystem::path& folder, const Options& options
 
 }  // namespace detail
 
-/// Any masked language model that the library reads, as one type. Every function is that of the class inside.
-template <Scalar T, Device D = Cpu>
-class AutoModelForMaskedLM {
+/// A model whose class was chosen at run time. Every function is that of the class inside.
+template <class V>
+class AutoModel {
  public:
-  using value_type = T;
-  using device = D;
-  using Variant = std::variant<BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>;
+  using Variant = V;
+  using value_type = typename std::variant_alternative_t<0, V>::value_type;
+  using device = typename std::variant_alternative_t<0, V>::device;
 
-  /// Errors: the class's own from_pretrained's; [cloze.config.4] an unsupported model_type.
-  static AutoModelForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
-    return AutoModelForMaskedLM(
-        detail::load_by_type<Variant, BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>(
-            folder, options));
-  }
-  explicit AutoModelForMaskedLM(Variant model) : model_(std::move(model)) {}
+  explicit AutoModel(V model) : model_(std::move(model)) {}
 
-  Tensor<T, D> mask_scores(const PackedBatch& batch, std::span<const TokenId> words,
-                           const ForwardContext& context = {}) const {
-    return std::visit([&](const auto& model) { return model.mask_scores(batch, words, context); }, model_);
-  }
-  Tensor<T, D> mask_logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
-    return std::visit([&](const auto& model) { return model.mask_logits(batch, context); }, model_);
-  }
-  Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
-    return std::visit([&](const auto& model) { return model.logits(batch, context); }, model_);
-  }
-  ParameterList<T, D> parameters() const {
+  ParameterList<value_type, device> parameters() const {
     return std::visit([](const auto& model) { return model.parameters(); }, model_);
   }
-  std::vector<StateEntry<T, D>> state_dict() const {
+  std::vector<StateEntry<value_type, device>> state_dict() const {
     return std::visit([](const auto& model) { return model.state_dict(); }, model_);
   }
   void save_pretrained(const std::filesystem::path& folder) const {
@@ -69,56 +53,64 @@ class AutoModelForMaskedLM {
     return std::visit([](auto& model) -> DropoutRates& { return model.dropout(); }, model_);
   }
   /// The class inside, for what only it has.
-  const Variant& variant() const { return model_; }
+  const V& variant() const { return model_; }
 
- private:
-  Variant model_;
+ protected:
+  V model_;
+};
+
+/// Any masked language model that the library reads, as one type.
+template <Scalar T, Device D = Cpu>
+class AutoModelForMaskedLM
+    : public AutoModel<std::variant<BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>> {
+  using Base = AutoModel<std::variant<BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>, DistilBertForMaskedLM<T, D>>>;
+
+ public:
+  using Base::Base;
+
+  /// Errors: the class's own from_pretrained's; [cloze.config.4] an unsupported model_type.
+  static AutoModelForMaskedLM from_pretrained(const std::filesystem::path& folder, const LoadOptions& options = {}) {
+    return AutoModelForMaskedLM(
+        detail::load_by_type<typename Base::Variant, BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>,
+                             DistilBertForMaskedLM<T, D>>(folder, options));
+  }
+
+  Tensor<T, D> mask_scores(const PackedBatch& batch, std::span<const TokenId> words,
+                           const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.mask_scores(batch, words, context); }, this->model_);
+  }
+  Tensor<T, D> mask_logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.mask_logits(batch, context); }, this->model_);
+  }
+  Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.logits(batch, context); }, this->model_);
+  }
 };
 
 /// Any sequence classification model that the library reads, as one type.
 template <Scalar T, Device D = Cpu>
-class AutoModelForSequenceClassification {
+class AutoModelForSequenceClassification
+    : public AutoModel<std::variant<BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
+                                    DistilBertForSequenceClassification<T, D>>> {
+  using Base = AutoModel<std::variant<BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
+                                      DistilBertForSequenceClassification<T, D>>>;
+
  public:
-  using value_type = T;
-  using device = D;
-  using Variant = std::variant<BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
-                               DistilBertForSequenceClassification<T, D>>;
+  using Base::Base;
 
   /// Errors: the class's own from_pretrained's; [cloze.config.4] an unsupported model_type.
   static AutoModelForSequenceClassification from_pretrained(const std::filesystem::path& folder,
                                                             const ClassificationOptions& options = {}) {
     return AutoModelForSequenceClassification(
-        detail::load_by_type<Variant, BertForSequenceClassification<T, D>, RobertaForSequenceClassification<T, D>,
-                             DistilBertForSequenceClassification<T, D>>(folder, options));
+        detail::load_by_type<typename Base::Variant, BertForSequenceClassification<T, D>,
+                             RobertaForSequenceClassification<T, D>, DistilBertForSequenceClassification<T, D>>(
+            folder, options));
   }
-  explicit AutoModelForSequenceClassification(Variant model) : model_(std::move(model)) {}
 
   Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
-    return std::visit([&](const auto& model) { return model.logits(batch, context); }, model_);
+    return std::visit([&](const auto& model) { return model.logits(batch, context); }, this->model_);
   }
-  Index num_labels() const { return config().num_labels; }
-  ParameterList<T, D> parameters() const {
-    return std::visit([](const auto& model) { return model.parameters(); }, model_);
-  }
-  std::vector<StateEntry<T, D>> state_dict() const {
-    return std::visit([](const auto& model) { return model.state_dict(); }, model_);
-  }
-  void save_pretrained(const std::filesystem::path& folder) const {
-    std::visit([&](const auto& model) { model.save_pretrained(folder); }, model_);
-  }
-  const EncoderConfig& config() const {
-    return std::visit([](const auto& model) -> const EncoderConfig& { return model.config(); }, model_);
-  }
-  const LoadReport& load_report() const {
-    return std::visit([](const auto& model) -> const LoadReport& { return model.load_report(); }, model_);
-  }
-  DropoutRates& dropout() {
-    return std::visit([](auto& model) -> DropoutRates& { return model.dropout(); }, model_);
-  }
-  const Variant& variant() const { return model_; }
-
- private:
-  Variant model_;
+  Index num_labels() const { return this->config().num_labels; }
 };
 
 }  // namespace cloze
