@@ -75,7 +75,6 @@ TEST_CASE("the loss of a prompt classifier is the cross entropy of its label wor
   const auto& tokenizer = classifier.tokenizer();
   double wanted = 0;
   for (const Example& example : examples) {  // one example at a time, through the full vocabulary
-    auto ids = tokenizer.encode(example.text_a + " it was [MASK] .");
     PackedBatch batch;
     Prompt prompt{.ids = {*tokenizer.special().cls}};
     for (const char* part : {example.text_a.c_str(), "it was"})

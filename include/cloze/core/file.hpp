@@ -17,17 +17,28 @@
 
 namespace cloze {
 
-/// The bytes of a regular file. Errors: [cloze.file.1] it cannot be opened (absent, a folder, not readable),
-/// [cloze.file.2] reading stopped before its end.
-inline std::string read_file(const std::filesystem::path& path) {
+namespace detail {
+
+/// Opens a regular file. Errors: [cloze.file.1] it cannot be opened (absent, a folder, not readable).
+inline std::ifstream open_regular(const std::filesystem::path& path) {
   std::error_code code;
   const auto status = std::filesystem::status(path, code);
   require(std::filesystem::exists(status), "cloze.file.1", "{}: no such file", path.string());
-  // A pipe or a terminal would block for ever, so only regular files are read.
+  // A pipe or a terminal would block for ever, and cannot be read again.
   require(std::filesystem::is_regular_file(status), "cloze.file.1",
           "{}: wanted a regular file, found a folder or device", path.string());
   std::ifstream file(path, std::ios::binary);
   require(file.is_open(), "cloze.file.1", "{}: cannot be opened for reading: {}", path.string(), std::strerror(errno));
+  return file;
+}
+
+}  // namespace detail
+
+/// The bytes of a regular file. Errors: [cloze.file.1] it cannot be opened, [cloze.file.2] reading stopped before its
+/// end.
+inline std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file = detail::open_regular(path);
+  std::error_code code;
   const auto size = std::filesystem::file_size(path, code);
   require(!code, "cloze.file.1", "{}: its size cannot be read: {}", path.string(), code.message());
   std::string bytes(static_cast<std::size_t>(size), '\0');

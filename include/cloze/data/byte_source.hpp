@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <cloze/core/error.hpp>
+#include <cloze/core/file.hpp>
 
 namespace cloze {
 
@@ -37,19 +38,6 @@ struct FileFingerprint {
 };
 
 namespace detail {
-
-/// Opens a regular file. Errors: [cloze.file.1] it cannot be opened.
-inline std::ifstream open_regular(const std::filesystem::path& path) {
-  std::error_code code;
-  const auto status = std::filesystem::status(path, code);
-  require(std::filesystem::exists(status), "cloze.file.1", "{}: no such file", path.string());
-  // A pipe or a terminal would block for ever, and cannot be read again.
-  require(std::filesystem::is_regular_file(status), "cloze.file.1",
-          "{}: wanted a regular file, found a folder or device", path.string());
-  std::ifstream file(path, std::ios::binary);
-  require(file.is_open(), "cloze.file.1", "{}: cannot be opened for reading", path.string());
-  return file;
-}
 
 inline constexpr std::string_view xz_magic{
     "\xFD"
