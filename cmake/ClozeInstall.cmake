@@ -11,7 +11,7 @@ configure_package_config_file(cmake/cloze-config.cmake.in "${PROJECT_BINARY_DIR}
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake" "${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
-              cmake/Findutf8proc.cmake
+              cmake/Findutf8proc.cmake cmake/FindoneDNN.cmake
         DESTINATION "${package_dir}")
 
 # utf8proc 2.8 calls itself 2.6 in its own .pc file, so ours asks for no more than that.
@@ -19,6 +19,12 @@ install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake" "${PROJECT_BINARY_DIR}/
 set(pc_openmp "")
 if(CLOZE_OPENMP)
   set(pc_openmp "${OpenMP_CXX_FLAGS}")
+endif()
+set(pc_onednn_flags "")
+set(pc_onednn_libs "")
+if(cloze_use_onednn)
+  set(pc_onednn_flags "-DCLOZE_WITH_ONEDNN")
+  set(pc_onednn_libs "-ldnnl")
 endif()
 file(RELATIVE_PATH pc_prefix "/root/${CMAKE_INSTALL_DATADIR}/pkgconfig" "/root")
 configure_file(cmake/cloze.pc.in "${PROJECT_BINARY_DIR}/cloze.pc" @ONLY)

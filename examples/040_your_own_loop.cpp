@@ -35,9 +35,8 @@ int main(int argc, char** argv) {
       const auto labels = verbalizer(words);                                              // [examples, labels]
       const auto loss = cloze::cross_entropy(labels, std::span<const cloze::LabelId>(batch.labels));
       loss.backward();
-      cloze::clip_grad_norm(parameters, 1.0);
       optimizer.set_lr(5e-5 * schedule(step));
-      optimizer.step();
+      optimizer.step(cloze::clip_factor(parameters, 1.0).factor);
       optimizer.zero_grad();
     }
 

@@ -34,7 +34,7 @@ template <class Classifier>
 double train_and_score(const Classifier& classifier, const KShot& data, const std::vector<Example>& test,
                        const Task& task, const FineTuningOptions& options) {
   fine_tune(classifier, data.train, data.dev, options);
-  return score(task.metrics.front(), predict(classifier, test, options.seed).predictions, labels_of(test));
+  return score(task.metrics.front(), predict(classifier, test, {.seed = options.seed}).predictions, labels_of(test));
 }
 
 double run(const std::string& method, const Settings& settings, const Task& task, const KShot& data,

@@ -9,10 +9,18 @@
 #include <cloze/batch/objectives/packing.hpp>
 #include <cloze/batch/objectives/prefix_lm.hpp>
 #include <cloze/batch/objectives/span_corruption.hpp>
+#include <cloze/data/any_stream.hpp>
 #include <cloze/data/byte_source.hpp>
+#include <cloze/data/held_out.hpp>
 #include <cloze/data/line_stream.hpp>
+#include <cloze/data/list_stream.hpp>
 #include <cloze/data/prefetched_stream.hpp>
 #include <cloze/data/stream.hpp>
+#include <cloze/methods/pretraining.hpp>
+#include <cloze/methods/pretraining_data.hpp>
+#include <cloze/methods/pretraining_pairs.hpp>
+#include <cloze/methods/prompt_pretraining.hpp>
+#include <cloze/report/line_chart.hpp>
 #include <cloze/text/learn_merges.hpp>
 #include <cloze/text/prune_vocabulary.hpp>
 #include <cloze/text/tokenizer_files.hpp>
@@ -20,3 +28,8 @@
 #include <cloze/text/train_wordpiece.hpp>
 #include <cloze/text/word_counts.hpp>
 #include <cloze/text/word_starts.hpp>
+#include <cloze/train/checkpoint_folder.hpp>
+#include <cloze/train/loss_guard.hpp>
+#include <cloze/train/resumable_stream.hpp>
+#include <cloze/train/run_identity.hpp>
+#include <cloze/train/tsv_log.hpp>

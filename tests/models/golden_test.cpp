@@ -1,7 +1,10 @@
 // Whole models against Hugging Face: hidden states, logits, loss, every gradient, a training curve.
 #include <cmath>
+#include <concepts>
 
+#include <cloze/autograd/gather.hpp>
 #include <cloze/autograd/losses.hpp>
+#include <cloze/batch/objectives/causal_lm.hpp>
 #include <cloze/train/adamw.hpp>
 
 #include "support/catch.hpp"
@@ -102,7 +105,14 @@ void check_masked_lm(const GoldenModel& golden) {
   std::visit([&](const auto& inner) { check_hidden_states<T, D>(golden, inner.encoder()); }, model.variant());
   check_training<T, D>(
       golden, model,
-      [&] { return cross_entropy(model.mask_logits(golden.batch), std::span<const Index>(golden.labels)); },
+      [&] {
+        // The loss without logits on one device, the loss of logits on the other.
+        if constexpr (std::same_as<D, Cpu>) {
+          return model.mask_loss(golden.batch);
+        } else {
+          return cross_entropy(model.mask_logits(golden.batch), std::span<const Index>(golden.labels));
+        }
+      },
       [&] { return model.logits(golden.batch); });
 }
 
@@ -123,6 +133,12 @@ void check_pretraining(const GoldenModel& golden) {
   check_training<T, D>(
       golden, model,
       [&] {
+        if constexpr (std::same_as<D, Cpu>) {
+          auto batch = golden.batch;
+          for (const Index label : next_labels) batch.labels.push_back(static_cast<LabelId>(label));
+          const auto both = model.losses(batch);
+          return both.masked + both.next_sentence;
+        }
         const auto both = model.forward(golden.batch);
         return cross_entropy(both.mask_logits, std::span<const Index>(golden.labels)) +
                cross_entropy(both.next_sentence_logits, std::span<const Index>(next_labels));
@@ -190,4 +206,34 @@ TEST_CASE("the shared golden models agree in float on Cpu, to 1e-5 and 1e-4 in g
 
 TEST_CASE("the shared golden models agree in float on Reference, to 1e-5 and 1e-4 in gradients") {
   check_shared<float, Reference>();
+}
+
+TEST_CASE("causal LM on GPT-2's own logits gives transformers' loss") {
+  CLOZE_SHARED_OR_SKIP(folder, "data/golden/models/gpt2");
+  const SafetensorsFile file(folder / "golden.safetensors");
+  const auto ids = file.read_values<std::int64_t>("input_ids"),
+             attended = file.read_values<std::int64_t>("attention_mask");
+  const Shape shape = file.info("logits").shape;  // [sequences, length, vocab]
+  PackedBatch batch;
+  List<Index> rows;  // of the padded logits, in the order of the batch's masks
+  for (Index s = 0; s < shape[0]; ++s) {
+    std::vector<TokenId> text;
+    for (Index i = 0; i < shape[1] && attended[static_cast<std::size_t>(s * shape[1] + i)] != 0; ++i)
+      text.push_back(static_cast<TokenId>(ids[static_cast<std::size_t>(s * shape[1] + i)]));
+    const LmExample example = causal_lm(text);
+    for (const Index at : example.prompt.masks) rows.push_back(s * shape[1] + at);
+    for (const TokenId id : example.targets) batch.targets.push_back(id);
+  }
+  List<Index> targets;
+  for (const TokenId id : batch.targets) targets.push_back(value(id));
+  for (const bool last : {false, true}) {
+    const auto all = Tensor<double>::from(file.read_values<double>(last ? "final_logits" : "logits"),
+                                          {shape[0] * shape[1], shape[2]});
+    const auto loss = cross_entropy(gather_rows(all, std::span<const Index>(rows)), std::span<const Index>(targets));
+    if (last) {
+      CHECK(loss.item() < file.read_values<double>("curve").back());  // one more step down the curve
+    } else {
+      CHECK(std::abs(loss.item() - file.read_values<double>("loss")[0]) < 1e-12);
+    }
+  }
 }

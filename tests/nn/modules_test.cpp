@@ -119,12 +119,12 @@ TEMPLATE_TEST_CASE("the selected rows of a layer are the rows of the whole", "",
 
 TEST_CASE("a selection knows the sequence and position of each row") {
   const RowSelection some(std::vector<Index>{0, 2, 4, 8}, lengths);
-  CHECK(some.cu_seqlens == std::vector<Index>{0, 2, 2, 3, 4});
-  CHECK(some.positions == std::vector<Index>{0, 2, 1, 0});
+  CHECK(some.cu_seqlens == List<Index>{0, 2, 2, 3, 4});
+  CHECK(some.positions == List<Index>{0, 2, 1, 0});
   const RowSelection none(std::vector<Index>{}, lengths);
-  CHECK(none.cu_seqlens == std::vector<Index>(5, 0));
+  CHECK(none.cu_seqlens == List<Index>(5, 0));
   const RowSelection empty(std::vector<Index>{}, std::vector<Index>{0});
-  CHECK(empty.cu_seqlens == std::vector<Index>{0});
+  CHECK(empty.cu_seqlens == List<Index>{0});
   REQUIRE_ERROR(RowSelection(std::vector<Index>{9}, lengths), "cloze.nn.2");
   REQUIRE_ERROR(RowSelection(std::vector<Index>{-1}, lengths), "cloze.nn.2");
   REQUIRE_ERROR(RowSelection(std::vector<Index>{3, 2}, lengths), "cloze.nn.2");

@@ -1,5 +1,6 @@
 // One of two units that include everything; its twin is two.cpp.
 #include <cloze/cloze.hpp>
+#include <cloze/experiments.hpp>
 #include <cloze/pretraining.hpp>
 
 int from_two();

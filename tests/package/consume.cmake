@@ -26,7 +26,7 @@ if(way STREQUAL "pkg_config")
   run("${work}/consumer")
 else()
   run("${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/${way}" -B "${work}/build" -G "${generator}"
-      "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_PREFIX_PATH=${installed}" "-DCLOZE_OPENMP=${openmp}"
+      "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_PREFIX_PATH=${installed}" "-DCLOZE_OPENMP=${openmp}" "-DCLOZE_ONEDNN=${onednn}"
       "-DFETCHCONTENT_SOURCE_DIR_CLOZE=${repository}" "-Drepository=${repository}")
   run("${CMAKE_COMMAND}" --build "${work}/build")
   run("${work}/build/consumer")

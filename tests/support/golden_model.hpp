@@ -46,7 +46,11 @@ struct GoldenModel {
       lengths.push_back(static_cast<Index>(prompt.ids.size()));
       batch.append(prompt);
     }
-    if (!per_token) labels.assign(wanted.begin(), wanted.end());
+    if (!per_token) {
+      labels.assign(wanted.begin(), wanted.end());
+    } else {
+      for (const Index label : labels) batch.targets.push_back(static_cast<TokenId>(label));
+    }
   }
 
   std::vector<double> values(const std::string& name) const { return file.read_values<double>(name); }

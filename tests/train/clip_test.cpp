@@ -3,7 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include <cloze/train/adamw.hpp>
 #include <cloze/train/require_finite.hpp>
+#include <cloze/train/sgd.hpp>
 
 #include "support/catch.hpp"
 #include "support/gradcheck.hpp"
@@ -63,6 +65,43 @@ TEST_CASE("clipping scales dense and row-sparse gradients to the norm asked for"
   clips<double, Reference>(1e-13);
   clips<float, Cpu>(1e-6);
   clips<float, Reference>(1e-6);
+}
+
+namespace {
+
+/// Weights after some steps, clipped in the gradients or in the step.
+template <class Optimizer, class Options>
+std::vector<std::vector<float>> stepped(bool in_step, Options options) {
+  Model<float, Cpu> model;
+  Optimizer optimizer(model.list, options);
+  for (int step = 0; step < 3; ++step) {
+    if (step > 0) {  // zero_grad() and fresh gradients: only of the matrix, so that the table's rows go on without one
+      optimizer.zero_grad();
+      const auto values = test::numbers(37 * 501, 5 + step);
+      float* dense = model.matrix.gradient().dense(37, 501).data;
+      for (std::size_t i = 0; i < values.size(); ++i) dense[i] = static_cast<float>(values[i]);
+    }
+    if (in_step) {
+      optimizer.step(clip_factor(model.list, 1.5).factor);
+    } else {
+      clip_grad_norm(model.list, 1.5);
+      optimizer.step();
+    }
+  }
+  return {model.matrix.to_vector(), model.table.to_vector()};
+}
+
+}  // namespace
+
+TEST_CASE("clipping in the step gives the same bits as clipping the gradients before it") {
+  const AdamWOptions adamw{.lr = 0.01, .weight_decay = 0.1};
+  CHECK(stepped<AdamW<float>>(true, adamw) == stepped<AdamW<float>>(false, adamw));
+  const SgdOptions sgd{.lr = 0.01, .momentum = 0.9, .weight_decay = 0.1};
+  CHECK(stepped<SGD<float>>(true, sgd) == stepped<SGD<float>>(false, sgd));
+  Model<float, Cpu> model;
+  SGD<float> optimizer(model.list, sgd);
+  REQUIRE_ERROR(optimizer.step(HUGE_VAL), "cloze.optimizer.2");
+  CHECK(clip_factor(model.list, 1e6).factor == 1);
 }
 
 TEST_CASE("the norm of float gradients does not overflow where its square would") {

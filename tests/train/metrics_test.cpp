@@ -67,6 +67,9 @@ TEST_CASE("lists of different lengths and empty lists are refused") {
   REQUIRE_ERROR(f1_binary(none, none), "cloze.metrics.2");
   REQUIRE_ERROR(f1_macro(none, none), "cloze.metrics.2");
   REQUIRE_ERROR(matthews(none, one), "cloze.metrics.1");
+  REQUIRE_ERROR(mean_squared_error(x, y), "cloze.metrics.1");
+  REQUIRE_ERROR(mean_squared_error({}, {}), "cloze.metrics.2");
+  CHECK(mean_squared_error(std::vector<double>{1, -2}, y) == 8.0);  // (0 + 16) / 2
   REQUIRE_ERROR(pearson(x, y), "cloze.metrics.1");
   REQUIRE_ERROR(pearson(x, x), "cloze.metrics.2");
   REQUIRE_ERROR(spearman(x, x), "cloze.metrics.2");

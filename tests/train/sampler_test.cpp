@@ -58,6 +58,9 @@ TEST_CASE("token batches keep the order, the budget, and one example at least") 
   const auto batches = token_batches(lengths, 10);
   const bool wanted = batches == std::vector<std::vector<Index>>{{0, 1}, {2}, {3}, {4, 5, 6}, {7}};
   CHECK(wanted);
+  const bool longest_first = token_batches_by_length(std::vector<Index>{2, 5, 2, 11, 5}, 9) ==
+                             std::vector<std::vector<Index>>{{3}, {1}, {4, 0, 2}};
+  CHECK(longest_first);
   CHECK(token_batches({}, 10).empty());
   const bool three = sequential_batches(7, 3) == std::vector<std::vector<Index>>{{0, 1, 2}, {3, 4, 5}, {6}};
   CHECK(three);

@@ -14,7 +14,7 @@ namespace cloze {
 template <Scalar T, Device D>
 Tensor<T, D> dropout(const Tensor<T, D>& x, const Dropout& options, Ids row_ids = {}) {
   const DropoutRule rule = dropout_rule(options);
-  const auto ids = detail::checked_row_ids("dropout", row_ids, x.rows());
+  auto ids = detail::checked_row_ids("dropout", row_ids, x.rows());
   if (!rule.active()) return x;
   const Index rows = x.rows(), columns = x.columns();
   auto y = Tensor<T, D>::empty(x.shape());
@@ -27,7 +27,7 @@ Tensor<T, D> dropout(const Tensor<T, D>& x, const Dropout& options, Ids row_ids 
   if (!wants_grad(x)) return y;
   record_op(
       "dropout", y,
-      [x, rule, ids, rows, columns](OutputView<T> result) {
+      [x, rule, ids = std::move(ids), rows, columns](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
           kernels::dropout(D{}, kernels::DropoutArgs<T>{.rows = rows,
                                                         .columns = columns,

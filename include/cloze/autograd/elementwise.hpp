@@ -21,7 +21,7 @@ void pass_gradient(const Tensor<T, D>& input, const T* dy, T factor) {
 template <Scalar T, Device D>
 void require_same_shape(const char* op, const Tensor<T, D>& a, const Tensor<T, D>& b) {
   require(a.shape() == b.shape(), "cloze.elementwise.1", "{}: shapes {} and {} differ; they must be the same", op,
-          a.shape().text(), b.shape().text());
+          a.shape(), b.shape());
 }
 
 /// a + factor · b.
@@ -96,7 +96,7 @@ Tensor<T, D> scale(const Tensor<T, D>& a, std::type_identity_t<T> factor) {
 template <Scalar T, Device D>
 Tensor<T, D> add_rows(const Tensor<T, D>& x, const Tensor<T, D>& row) {
   require(x.rank() >= 1 && row.rank() == 1 && row.size() == x.columns(), "cloze.elementwise.2",
-          "add_rows: row {} does not fit {} (wanted [..., n] and [n])", row.shape().text(), x.shape().text());
+          "add_rows: row {} does not fit {} (wanted [..., n] and [n])", row.shape(), x.shape());
   auto y = Tensor<T, D>::empty(x.shape());
   Tensor<T, D> in = x;
   kernels::bias_activation_forward(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <cloze/autograd/op.hpp>
+#include <cloze/core/error.hpp>
 
 namespace cloze {
 
@@ -75,7 +76,7 @@ GradcheckReport gradcheck(const std::function<Tensor<double, D>(const std::vecto
       if (!(error <= report.worst)) report.worst = error;
       if (!(error <= options.tolerance) && report.ok) {
         report.ok = false;
-        report.message = fmt::format("input {}, element {}: wanted {}, found {} (halved: two passes)", k, i, wanted[i],
+        report.message = formatted("input {}, element {}: wanted {}, found {} (halved: two passes)", k, i, wanted[i],
                                      found[i] / 2);
       }
     }

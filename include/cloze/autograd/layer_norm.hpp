@@ -20,20 +20,20 @@ template <Scalar T, Device D>
 Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, D>& residual, const Tensor<T, D>& gamma,
                        const Tensor<T, D>& beta, const ResidualNormOptions<T>& options) {
   require(x.rank() >= 1 && x.columns() > 0, "cloze.layer_norm.1", "{}: input {} has no last extent to normalise over",
-          name, x.shape().text());
+          name, x.shape());
   require(!residual.defined() || residual.shape() == x.shape(), "cloze.layer_norm.1",
-          "{}: residual {} does not have the input's shape {}", name, residual.defined() ? residual.shape().text() : "",
-          x.shape().text());
+          "{}: residual {} does not have the input's shape {}", name, residual.defined() ? residual.shape() : Shape(),
+          x.shape());
   const auto check = [&](const Tensor<T, D>& weight, const char* which) {
     require(!weight.defined() || (weight.rank() == 1 && weight.size() == x.columns()), "cloze.layer_norm.1",
-            "{}: {} {} does not fit input {} (wanted [{}])", name, which, weight.defined() ? weight.shape().text() : "",
-            x.shape().text(), x.columns());
+            "{}: {} {} does not fit input {} (wanted [{}])", name, which, weight.defined() ? weight.shape() : Shape(),
+            x.shape(), x.columns());
   };
   check(gamma, "gamma");
   check(beta, "beta");
   require(options.eps >= 0, "cloze.layer_norm.2", "{}: eps is {}, wanted 0 or more", name, options.eps);
   const DropoutRule rule = dropout_rule(options.dropout);
-  const auto ids = checked_row_ids(name, options.row_ids, x.rows());
+  auto ids = checked_row_ids(name, options.row_ids, x.rows());
 
   const Index rows = x.rows(), columns = x.columns();
   auto y = Tensor<T, D>::empty(x.shape());
@@ -60,7 +60,7 @@ Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, 
   if (!recorded) return y;
   record_op(
       name, y,
-      [x, residual, gamma, beta, z, moments, rule, ids, rows, columns](OutputView<T> result) {
+      [x, residual, gamma, beta, z, moments, rule, ids = std::move(ids), rows, columns](OutputView<T> result) {
         kernels::LayerNormBackwardArgs<T> args{};
         args.rows = rows;
         args.columns = columns;

@@ -19,13 +19,12 @@ template <Scalar T, Device D>
 Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<T, D>& bias,
                     LinearOptions options = {}) {
   require(weight.rank() == 2 && x.rank() >= 1 && x.columns() == weight.columns(), "cloze.linear.1",
-          "linear: input {} does not fit weight {} (wanted [..., in] and [out, in])", x.shape().text(),
-          weight.shape().text());
+          "linear: input {} does not fit weight {} (wanted [..., in] and [out, in])", x.shape(), weight.shape());
   require(!bias.defined() || (bias.rank() == 1 && bias.size() == weight.rows()), "cloze.linear.1",
-          "linear: bias {} does not fit weight {}", bias.defined() ? bias.shape().text() : "", weight.shape().text());
+          "linear: bias {} does not fit weight {}", bias.defined() ? bias.shape() : Shape(), weight.shape());
   const Index first = options.first_row;
   require(first >= 0 && first <= weight.rows() && options.rows <= weight.rows() - first, "cloze.linear.1",
-          "linear: {} rows from {} of weight {}", options.rows, first, weight.shape().text());
+          "linear: {} rows from {} of weight {}", options.rows, first, weight.shape());
   const Index out = options.rows < 0 ? weight.rows() - first : options.rows;
   const Index in = weight.columns(), rows = x.rows();
   const Activation activation = options.activation;
@@ -121,11 +120,11 @@ template <Scalar T, Device D>
 Tensor<T, D> matmul(const Tensor<T, D>& a, const Tensor<T, D>& b, MatmulOptions options = {}) {
   const bool ta = options.transpose_a, tb = options.transpose_b;
   require(a.rank() == 2 && b.rank() == 2 && !(ta && tb), "cloze.matmul.1",
-          "matmul: {}{} and {}{} (wanted two matrices, at most one of them transposed)", a.shape().text(),
-          ta ? "ᵀ" : "", b.shape().text(), tb ? "ᵀ" : "");
+          "matmul: {}{} and {}{} (wanted two matrices, at most one of them transposed)", a.shape(), ta ? "ᵀ" : "",
+          b.shape(), tb ? "ᵀ" : "");
   const Index m = a.dim(ta ? 1 : 0), k = a.dim(ta ? 0 : 1), n = b.dim(tb ? 0 : 1);
-  require(b.dim(tb ? 1 : 0) == k, "cloze.matmul.1", "matmul: inner extents of {}{} and {}{} differ", a.shape().text(),
-          ta ? "ᵀ" : "", b.shape().text(), tb ? "ᵀ" : "");
+  require(b.dim(tb ? 1 : 0) == k, "cloze.matmul.1", "matmul: inner extents of {}{} and {}{} differ", a.shape(),
+          ta ? "ᵀ" : "", b.shape(), tb ? "ᵀ" : "");
   auto c = Tensor<T, D>::empty({m, n});
   const auto product = [](Index m_, Index n_, Index k_, const T* x, Index ldx, bool tx, const T* y, Index ldy, bool ty,
                           T* z, bool add) {

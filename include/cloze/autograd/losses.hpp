@@ -2,7 +2,7 @@
 #pragma once
 
 #include <span>
-#include <vector>
+#include <utility>
 
 #include <cloze/autograd/op.hpp>
 #include <cloze/kernels/cross_entropy.hpp>
@@ -22,6 +22,31 @@ struct CrossEntropyOptions {
 
 namespace detail {
 
+/// `count`: the rows that are not ignored.
+inline void check_loss_options(const char* op, Index rows, Index count, const CrossEntropyOptions& options) {
+  require(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cloze.losses.3",
+          "{}: label_smoothing is {}, wanted 0 to 1", op, options.label_smoothing);
+  require(options.reduction != Reduction::mean || count > 0, "cloze.losses.4", "{}: a mean over no rows: {} rows, {}",
+          op, rows, rows == 0 ? "an empty batch" : "every label is ignore_index");
+}
+
+/// Checks labels and options; what a mean divides by: the rows that are not ignored.
+inline Index count_labels(const char* op, Index rows, Index classes, std::span<const Index> labels,
+                          const CrossEntropyOptions& options) {
+  require(rows == static_cast<Index>(labels.size()), "cloze.losses.1", "{}: {} rows and {} labels", op, rows,
+          labels.size());
+  Index count = 0;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    if (labels[r] == options.ignore_index) continue;
+    require(labels[r] >= 0 && labels[r] < classes, "cloze.losses.2",
+            "{}: row {} has label {}, wanted 0 to {} or ignore_index {}", op, r, labels[r], classes - 1,
+            options.ignore_index);
+    ++count;
+  }
+  check_loss_options(op, rows, count, options);
+  return count;
+}
+
 /// Losses [rows] that were computed into `losses`, reduced with `factor`; `losses` itself where nothing is reduced.
 template <Scalar T, Device D>
 Tensor<T, D> reduced(const Tensor<T, D>& losses, Reduction reduction, T factor) {
@@ -31,23 +56,18 @@ Tensor<T, D> reduced(const Tensor<T, D>& losses, Reduction reduction, T factor) 
   return y;
 }
 
-/// Of labels (targets undefined) or targets (labels empty). `count` is what a mean divides by.
+/// Of labels (targets undefined) or targets (labels empty), checked. `count` is what a mean divides by.
 template <Scalar T, Device D>
-Tensor<T, D> cross_entropy_of(const Tensor<T, D>& logits, std::vector<Index> labels, const Tensor<T, D>& targets,
-                              Index count, const CrossEntropyOptions& options) {
-  require(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cloze.losses.3",
-          "cross_entropy: label_smoothing is {}, wanted 0 to 1", options.label_smoothing);
-  require(options.reduction != Reduction::mean || count > 0, "cloze.losses.4",
-          "cross_entropy: a mean over no rows: {} rows of logits, {}", logits.rows(),
-          logits.rows() == 0 ? "an empty batch" : "every label is ignore_index");
-  using Row = kernels::CrossEntropyRow<T>;
+Tensor<T, D> cross_entropy_of(const Tensor<T, D>& logits, List<Index> labels, const Tensor<T, D>& targets, Index count,
+                              const CrossEntropyOptions& options) {
+  using Kept = kernels::CrossEntropyRow<T>;
   const Index rows = logits.rows(), columns = logits.columns();
   const T smoothing = static_cast<T>(options.label_smoothing);
   const T factor = options.reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
   const Index step = options.reduction == Reduction::none ? 1 : 0;
 
   auto losses = Tensor<T, D>::empty({rows});
-  const Storage<Row, D> kept(rows);
+  const Storage<Kept, D> kept(rows);
   kernels::cross_entropy_forward(D{},
                                  kernels::CrossEntropyArgs<T>{.rows = rows,
                                                               .columns = columns,
@@ -86,10 +106,10 @@ Tensor<T, D> cross_entropy_of(const Tensor<T, D>& logits, std::vector<Index> lab
 template <Scalar T, Device D>
 Tensor<T, D> pointwise_loss(const char* op, kernels::PointwiseLoss kind, const Tensor<T, D>& x, const Tensor<T, D>& t,
                             Reduction reduction, Index count) {
-  require(x.shape() == t.shape(), "cloze.losses.5", "{}: input {} and target {} differ in shape", op, x.shape().text(),
-          t.shape().text());
+  require(x.shape() == t.shape(), "cloze.losses.5", "{}: input {} and target {} differ in shape", op, x.shape(),
+          t.shape());
   require(reduction != Reduction::mean || count > 0, "cloze.losses.4", "{}: a mean over the elements of shape {}", op,
-          x.shape().text());
+          x.shape());
   const bool each = reduction == Reduction::none;
   const T factor = reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
   auto losses = Tensor<T, D>::empty(each ? x.shape() : Shape{x.rows()});
@@ -130,16 +150,8 @@ Tensor<T, D> pointwise_loss(const char* op, kernels::PointwiseLoss kind, const T
 template <Scalar T, Device D>
 Tensor<T, D> cross_entropy(const Tensor<T, D>& logits, std::span<const Index> labels,
                            const CrossEntropyOptions& options = {}) {
-  require(logits.rank() == 2 && logits.rows() == static_cast<Index>(labels.size()), "cloze.losses.1",
-          "cross_entropy: logits {} and {} labels (wanted [n, classes] and n)", logits.shape().text(), labels.size());
-  Index count = 0;
-  for (std::size_t r = 0; r < labels.size(); ++r) {
-    if (labels[r] == options.ignore_index) continue;
-    require(labels[r] >= 0 && labels[r] < logits.columns(), "cloze.losses.2",
-            "cross_entropy: row {} has label {}, wanted 0 to {} or ignore_index {}", r, labels[r], logits.columns() - 1,
-            options.ignore_index);
-    ++count;
-  }
+  require(logits.rank() == 2, "cloze.losses.1", "cross_entropy: logits {} (wanted [n, classes])", logits.shape());
+  const Index count = detail::count_labels("cross_entropy", logits.rows(), logits.columns(), labels, options);
   return detail::cross_entropy_of(logits, {labels.begin(), labels.end()}, Tensor<T, D>(), count, options);
 }
 
@@ -147,7 +159,7 @@ Tensor<T, D> cross_entropy(const Tensor<T, D>& logits, std::span<const Index> la
 template <Scalar T, Device D>
 Tensor<T, D> cross_entropy(const Tensor<T, D>& logits, std::span<const LabelId> labels,
                            const CrossEntropyOptions& options = {}) {
-  std::vector<Index> indices(labels.size());
+  List<Index> indices(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) indices[i] = value(labels[i]);
   return cross_entropy(logits, std::span<const Index>(indices), options);
 }
@@ -160,8 +172,8 @@ template <Scalar T, Device D>
 Tensor<T, D> cross_entropy(const Tensor<T, D>& logits, const Tensor<T, D>& targets,
                            const CrossEntropyOptions& options = {}) {
   require(logits.rank() == 2 && logits.shape() == targets.shape(), "cloze.losses.1",
-          "cross_entropy: logits {} and targets {} (wanted [n, classes] twice)", logits.shape().text(),
-          targets.shape().text());
+          "cross_entropy: logits {} and targets {} (wanted [n, classes] twice)", logits.shape(), targets.shape());
+  detail::check_loss_options("cross_entropy", logits.rows(), logits.rows(), options);
   return detail::cross_entropy_of(logits, {}, targets, logits.rows(), options);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <utility>
-#include <vector>
 
 #include <cloze/tensor/tensor.hpp>
 
@@ -33,7 +32,7 @@ struct OutputView {
 /// `backward` must not capture `output`: it is handed its elements and gradient.
 template <Scalar T, Device D, class Backward, class... Inputs>
 void record_op(const char* name, Tensor<T, D>& output, Backward backward, const Inputs&... inputs) {
-  std::vector<std::shared_ptr<TapeValue>> edges;
+  TapeInputs edges;
   edges.reserve(sizeof...(inputs));
   (..., (inputs.defined() ? edges.push_back(inputs.shared_body()) : void()));
   record(name, *output.shared_body(), std::move(edges), [backward = std::move(backward)](TapeValue& value) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include <cloze/autograd/op.hpp>
 #include <cloze/kernels/column_reduce.hpp>
@@ -46,7 +45,7 @@ Tensor<T, D> segments(const char* op, const Tensor<T, D>& x, std::span<const Ind
   if (!wants_grad(x)) return y;
   record_op(
       op, y,
-      [x, at = std::vector<Index>(bounds.begin(), bounds.end()), count, columns, mean](OutputView<T> result) {
+      [x, at = List<Index>(bounds.begin(), bounds.end()), count, columns, mean](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
           kernels::segment_spread(D{}, kernels::SegmentSpreadArgs<T>{count, columns, at.data(), result.grad, mean, dx});
       },
@@ -65,7 +64,7 @@ Tensor<T, D> sum(const Tensor<T, D>& x) {
 /// The mean of all elements, a scalar.  Throws [cloze.reduce.1] where there are none.
 template <Scalar T, Device D>
 Tensor<T, D> mean(const Tensor<T, D>& x) {
-  require(x.size() > 0, "cloze.reduce.1", "mean: a tensor of shape {} has no elements", x.shape().text());
+  require(x.size() > 0, "cloze.reduce.1", "mean: a tensor of shape {} has no elements", x.shape());
   return detail::scaled_sum("mean", x, T(1) / static_cast<T>(x.size()));
 }
 
@@ -99,7 +98,7 @@ Tensor<T, D> sum_columns(const Tensor<T, D>& x) {
 /// Throws [cloze.reduce.3] where x is not a matrix or the bounds do not fit it.
 template <Scalar T, Device D>
 Tensor<T, D> segment_mean(const Tensor<T, D>& x, std::span<const Index> bounds) {
-  require(x.rank() == 2, "cloze.reduce.3", "segment_mean: wanted [tokens, n], found {}", x.shape().text());
+  require(x.rank() == 2, "cloze.reduce.3", "segment_mean: wanted [tokens, n], found {}", x.shape());
   detail::require_bounds("segment_mean", "cloze.reduce.3", bounds, x.rows(), false);
   return detail::segments("segment_mean", x, bounds, {static_cast<Index>(bounds.size()) - 1, x.columns()}, true);
 }
@@ -110,10 +109,10 @@ Tensor<T, D> segment_mean(const Tensor<T, D>& x, std::span<const Index> bounds) 
 template <Scalar T, Device D>
 Tensor<T, D> reduce_columns(const Tensor<T, D>& x, std::span<const Index> bounds, ColumnReduce kind,
                             const Tensor<T, D>& weights = {}) {
-  require(x.rank() == 2, "cloze.reduce.4", "reduce_columns: wanted [n, words], found {}", x.shape().text());
+  require(x.rank() == 2, "cloze.reduce.4", "reduce_columns: wanted [n, words], found {}", x.shape());
   require(!weights.defined() || (weights.rank() == 1 && weights.size() == x.columns()), "cloze.reduce.4",
-          "reduce_columns: weights {} do not fit the {} columns of {}", weights.defined() ? weights.shape().text() : "",
-          x.columns(), x.shape().text());
+          "reduce_columns: weights {} do not fit the {} columns of {}", weights.defined() ? weights.shape() : Shape(),
+          x.columns(), x.shape());
   detail::require_bounds("reduce_columns", "cloze.reduce.4", bounds, x.columns(), true);
   const Index groups = static_cast<Index>(bounds.size()) - 1;
   auto y = Tensor<T, D>::empty({x.rows(), groups});
@@ -129,7 +128,7 @@ Tensor<T, D> reduce_columns(const Tensor<T, D>& x, std::span<const Index> bounds
   if (!wants_grad(x, weights)) return y;
   record_op(
       "reduce_columns", y,
-      [x, weights, at = std::vector<Index>(bounds.begin(), bounds.end()), kind, groups](OutputView<T> result) {
+      [x, weights, at = List<Index>(bounds.begin(), bounds.end()), kind, groups](OutputView<T> result) {
         kernels::column_reduce_backward(
             D{}, kernels::ColumnReduceBackwardArgs<T>{.rows = x.rows(),
                                                       .groups = groups,

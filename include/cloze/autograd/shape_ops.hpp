@@ -1,8 +1,8 @@
 // Other shapes of the same elements: views, slices, splits, concatenations, transposes.
 #pragma once
 
-#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <cloze/autograd/op.hpp>
@@ -16,7 +16,7 @@ namespace cloze {
 template <Scalar T, Device D>
 Tensor<T, D> reshape(const Tensor<T, D>& x, Shape shape) {
   require(shape.size() == x.size(), "cloze.shape_ops.1", "reshape: {} elements of shape {} do not fill shape {}",
-          x.size(), x.shape().text(), shape.text());
+          x.size(), x.shape(), shape);
   auto y = x.alias(shape, 0);
   if (!wants_grad(x)) return y;
   record_op(
@@ -34,11 +34,9 @@ Tensor<T, D> reshape(const Tensor<T, D>& x, Shape shape) {
 template <Scalar T, Device D>
 Tensor<T, D> slice_rows(const Tensor<T, D>& x, Index begin, Index count) {
   require(x.rank() >= 1 && begin >= 0 && count >= 0 && begin <= x.dim(0) && count <= x.dim(0) - begin,
-          "cloze.shape_ops.2", "slice_rows: {} rows from {} of a tensor of shape {}", count, begin, x.shape().text());
-  std::vector<Index> extents(x.shape().extents().begin(), x.shape().extents().end());
-  const Index rows = extents[0], columns = rows == 0 ? 0 : x.size() / rows;
-  extents[0] = count;
-  auto y = x.alias(Shape(extents), begin * columns);
+          "cloze.shape_ops.2", "slice_rows: {} rows from {} of a tensor of shape {}", count, begin, x.shape());
+  const Index rows = x.dim(0), columns = rows == 0 ? 0 : x.size() / rows;
+  auto y = x.alias(x.shape().with_first(count), begin * columns);
   if (!wants_grad(x)) return y;
   record_op(
       "slice_rows", y,
@@ -57,8 +55,7 @@ Tensor<T, D> slice_rows(const Tensor<T, D>& x, Index begin, Index count) {
 template <Scalar T, Device D>
 Tensor<T, D> slice_columns(const Tensor<T, D>& x, Index begin, Index count) {
   require(x.rank() >= 1 && begin >= 0 && count >= 0 && begin <= x.columns() && count <= x.columns() - begin,
-          "cloze.shape_ops.2", "slice_columns: {} columns from {} of a tensor of shape {}", count, begin,
-          x.shape().text());
+          "cloze.shape_ops.2", "slice_columns: {} columns from {} of a tensor of shape {}", count, begin, x.shape());
   const Index rows = x.rows(), columns = x.columns();
   auto y = Tensor<T, D>::empty(x.shape().with_columns(count));
   if (y.size() > 0)
@@ -85,11 +82,11 @@ std::vector<Tensor<T, D>> split_columns(const Tensor<T, D>& x, std::span<const I
   Index total = 0;
   for (const Index size : sizes) {
     require(size >= 0 && size <= x.columns() - total, "cloze.shape_ops.3",
-            "split_columns: a size of {} after {} columns of a tensor of shape {}", size, total, x.shape().text());
+            "split_columns: a size of {} after {} columns of a tensor of shape {}", size, total, x.shape());
     total += size;
   }
   require(x.rank() >= 1 && total == x.columns(), "cloze.shape_ops.3",
-          "split_columns: sizes add up to {}, not to the columns of {}", total, x.shape().text());
+          "split_columns: sizes add up to {}, not to the columns of {}", total, x.shape());
   std::vector<Tensor<T, D>> parts;
   parts.reserve(sizes.size());
   Index begin = 0;
@@ -105,7 +102,7 @@ namespace detail {
 /// record_op() for a list of inputs. A tensor that occurs twice is one input: backward treats each occurrence.
 template <Scalar T, Device D, class Backward>
 void record_list(const char* name, Tensor<T, D>& output, std::span<const Tensor<T, D>> inputs, Backward backward) {
-  std::vector<std::shared_ptr<TapeValue>> edges;
+  TapeInputs edges;
   edges.reserve(inputs.size());
   for (const auto& input : inputs) edges.push_back(input.shared_body());
   record(name, *output.shared_body(), std::move(edges), [backward = std::move(backward)](TapeValue& value) {
@@ -125,21 +122,20 @@ bool any_wants_grad(std::span<const Tensor<T, D>> inputs) {
 template <Scalar T, Device D>
 Tensor<T, D> concat_rows(std::span<const Tensor<T, D>> parts) {
   require(!parts.empty() && parts[0].rank() >= 1, "cloze.shape_ops.4", "concat_rows: wanted at least one [rows, ...]");
-  std::vector<Index> extents(parts[0].shape().extents().begin(), parts[0].shape().extents().end());
-  extents[0] = 0;
+  Index rows = 0;
   for (const auto& part : parts) {
-    require(part.rank() >= 1 && std::ranges::equal(part.shape().extents().subspan(1), std::span(extents).subspan(1)),
-            "cloze.shape_ops.4", "concat_rows: {} does not continue {}", part.shape().text(), parts[0].shape().text());
-    extents[0] += part.dim(0);
+    require(part.rank() >= 1 && part.shape().with_first(0) == parts[0].shape().with_first(0), "cloze.shape_ops.4",
+            "concat_rows: {} does not continue {}", part.shape(), parts[0].shape());
+    rows += part.dim(0);
   }
-  auto y = Tensor<T, D>::empty(Shape(extents));
+  auto y = Tensor<T, D>::empty(parts[0].shape().with_first(rows));
   Index begin = 0;
   for (const auto& part : parts) {
     copy_elements<D, D>(part.data(), y.data() + begin, part.size());
     begin += part.size();
   }
   if (!detail::any_wants_grad(parts)) return y;
-  detail::record_list("concat_rows", y, parts, [kept = std::vector(parts.begin(), parts.end())](const T* dy) {
+  detail::record_list("concat_rows", y, parts, [kept = List<Tensor<T, D>>(parts.begin(), parts.end())](const T* dy) {
     for (const auto& part : kept) {
       if (const auto dx = grad_target(part); dx.data)
         kernels::combine(D{}, kernels::CombineArgs<T>{part.size(), T(1), dy, T(0), nullptr, T(0), dx});
@@ -157,7 +153,7 @@ Tensor<T, D> concat_columns(std::span<const Tensor<T, D>> parts) {
   Index columns = 0;
   for (const auto& part : parts) {
     require(part.rank() >= 1 && part.shape().with_columns(0) == parts[0].shape().with_columns(0), "cloze.shape_ops.4",
-            "concat_columns: {} does not fit beside {}", part.shape().text(), parts[0].shape().text());
+            "concat_columns: {} does not fit beside {}", part.shape(), parts[0].shape());
     columns += part.columns();
   }
   const Index rows = parts[0].rows();
@@ -171,7 +167,7 @@ Tensor<T, D> concat_columns(std::span<const Tensor<T, D>> parts) {
   }
   if (!detail::any_wants_grad(parts)) return y;
   detail::record_list(
-      "concat_columns", y, parts, [kept = std::vector(parts.begin(), parts.end()), rows, columns](const T* dy) {
+      "concat_columns", y, parts, [kept = List<Tensor<T, D>>(parts.begin(), parts.end()), rows, columns](const T* dy) {
         for (const auto& part : kept) {
           const Index n = part.columns();
           if (const auto dx = grad_target(part); dx.data)
@@ -194,7 +190,7 @@ Tensor<T, D> concat_columns(const std::vector<Tensor<T, D>>& parts) {
 /// xᵀ, copied.   x [m, n]  ->  [n, m].  Throws [cloze.shape_ops.5] where x is not a matrix.
 template <Scalar T, Device D>
 Tensor<T, D> transpose(const Tensor<T, D>& x) {
-  require(x.rank() == 2, "cloze.shape_ops.5", "transpose: wanted a matrix, found {}", x.shape().text());
+  require(x.rank() == 2, "cloze.shape_ops.5", "transpose: wanted a matrix, found {}", x.shape());
   const Index m = x.rows(), n = x.columns();
   auto y = Tensor<T, D>::empty({n, m});
   kernels::transpose(D{}, kernels::TransposeArgs<T>{m, n, x.data(), y.data(), false});

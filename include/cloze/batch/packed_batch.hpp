@@ -61,6 +61,31 @@ struct PackedBatch {
   }
 };
 
+/// Some sequences of a batch as a batch of their own, in the order asked for: positions, masks, targets, labels and
+/// scores go with them. Throws [cloze.batch.2] where a sequence is not there.
+inline PackedBatch pick_sequences(const PackedBatch& from, std::span<const Index> sequences) {
+  PackedBatch batch;
+  const auto copy = [](const auto& all, Index begin, Index end, auto& into) {
+    if (!all.empty()) into.insert(into.end(), all.begin() + begin, all.begin() + end);
+  };
+  for (const Index s : sequences) {
+    require(s >= 0 && s < from.sequences(), "cloze.batch.2", "sequence {} of a batch of {}", s, from.sequences());
+    const Index begin = from.cu_seqlens[static_cast<std::size_t>(s)];
+    const Index end = from.cu_seqlens[static_cast<std::size_t>(s) + 1], start = batch.tokens();
+    copy(from.ids, begin, end, batch.ids);
+    copy(from.segments, begin, end, batch.segments);
+    copy(from.positions, begin, end, batch.positions);
+    copy(from.labels, s, s + 1, batch.labels);
+    copy(from.scores, s, s + 1, batch.scores);
+    batch.cu_seqlens.push_back(batch.tokens());
+    const auto first = std::ranges::lower_bound(from.mask_rows, begin),
+               last = std::ranges::lower_bound(from.mask_rows, end);
+    for (auto mask = first; mask != last; ++mask) batch.mask_rows.push_back(*mask - begin + start);
+    copy(from.targets, first - from.mask_rows.begin(), last - from.mask_rows.begin(), batch.targets);
+  }
+  return batch;
+}
+
 /// Concatenates prompts into one batch, in order.
 inline PackedBatch pack(std::span<const Prompt> prompts) {
   PackedBatch batch;

@@ -69,16 +69,21 @@ struct RowDropout {
 };
 
 /// How attention probabilities draw: one Philox call serves eight query positions at one key position. Positions count
-/// within their sequence and stay below 2^32.
+/// within their sequence, from -2^31 to 2^31.
 struct AttentionDropout {
   static constexpr Index rows = 8;  // query positions that one call serves
 
+  /// Which of the calls serves a query position, and which of its decisions: negative ones go on where positive ones
+  /// end.
+  static constexpr Index group(Index query) { return static_cast<Index>(static_cast<std::uint32_t>(query)) / rows; }
+  static constexpr Index place(Index query) { return static_cast<Index>(static_cast<std::uint32_t>(query)) % rows; }
+
   static constexpr std::uint32_t bits(const DropoutRule& rule, Index sequence, Index head, Index query, Index key) {
     const auto words =
-        philox4x32<dropout_rounds>({static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(query / rows),
+        philox4x32<dropout_rounds>({static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(group(query)),
                                     static_cast<std::uint32_t>(sequence), static_cast<std::uint32_t>(head)},
                                    rule.key);
-    const auto decision = static_cast<std::size_t>(query % rows);
+    const auto decision = static_cast<std::size_t>(place(query));
     return words[decision / 2] >> (decision % 2 * 16) & 0xFFFF;
   }
   static constexpr bool keeps(const DropoutRule& rule, Index sequence, Index head, Index query, Index key) {

@@ -27,15 +27,31 @@ class Error : public std::runtime_error {
   std::string id_;
 };
 
+/// A format string for arguments of these types. fmt checks it while compiling where CLOZE_CHECK_FORMATS is defined, as
+/// all our tests do; checking every message of the library again would cost a user's unit most of a second.
+#ifdef CLOZE_CHECK_FORMATS
+template <class... Args>
+using FormatString = fmt::format_string<Args...>;
+#else
+template <class...>
+using FormatString = fmt::string_view;
+#endif
+
+/// fmt::format for the library's own texts.
+template <class... Args>
+std::string formatted(FormatString<Args...> format, const Args&... args) {
+  return fmt::vformat(format, fmt::make_format_args(args...));
+}
+
 /// Throws Error. The message says where, what was wanted and what was found.
 template <class... Args>
-[[noreturn]] void fail(std::string_view id, fmt::format_string<Args...> format, const Args&... args) {
+[[noreturn]] void fail(std::string_view id, FormatString<Args...> format, const Args&... args) {
   Error::raise(id, format, fmt::make_format_args(args...));
 }
 
 /// Throws Error unless `ok`. The arguments are formatted only on failure.
 template <class... Args>
-void require(bool ok, std::string_view id, fmt::format_string<Args...> format, const Args&... args) {
+void require(bool ok, std::string_view id, FormatString<Args...> format, const Args&... args) {
   if (!ok) [[unlikely]]
     Error::raise(id, format, fmt::make_format_args(args...));
 }

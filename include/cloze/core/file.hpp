@@ -65,7 +65,7 @@ inline void write_bytes(const std::filesystem::path& path, std::string_view byte
 inline std::filesystem::path name_beside(const std::filesystem::path& path) {
   static std::atomic<std::uint32_t> count{0};
   auto beside = path;
-  beside += fmt::format(".{}-{}.partial", ::getpid(), ++count);
+  beside += formatted(".{}-{}.partial", ::getpid(), ++count);
   return beside;
 }
 

@@ -3,11 +3,12 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -18,43 +19,85 @@ namespace cloze {
 
 namespace detail {
 
-/// nlohmann::json copies and prints by recursion: text nested deeper than this is refused before it is parsed.
-inline constexpr int json_max_depth = 256;
+/// nlohmann::json copies and prints by recursion: text nested deeper than this is refused.
+inline constexpr std::size_t json_max_depth = 256;
 
-inline void check_json_depth(std::string_view text, std::string_view where) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      require(++depth <= json_max_depth, "cloze.json.3", "{}: nested deeper than {} levels at byte {}", where,
-              json_max_depth, i);
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
+/// Builds a value from nlohmann's events. One parser instantiation serves all readers, and a reader that wants parts of
+/// a file in a form of its own derives from this and takes their events first. Errors: [cloze.json.1], [cloze.json.3].
+class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  JsonBuilder(nlohmann::json& root, std::string_view where) : root_(root), where_(where) {}
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(std::int64_t value) override { return put(value); }
+  bool number_unsigned(std::uint64_t value) override { return put(value); }
+  bool number_float(double value, const std::string&) override { return put(value); }
+  bool string(std::string& value) override { return put(std::move(value)); }
+  bool binary(nlohmann::json::binary_t&) override { return false; }  // JSON text has none
+  bool key(std::string& value) override {
+    key_ = std::move(value);
+    return true;
   }
-}
+  bool start_object(std::size_t) override { return open(nlohmann::json::value_t::object); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::value_t::array); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& error) override {
+    fail("cloze.json.1", "{}: broken JSON at byte {}: {}", where_, byte, error.what());
+  }
+
+  void parse(std::string_view text) {
+    nlohmann::json::sax_parse(text.data(), text.data() + text.size(),
+                              static_cast<nlohmann::json_sax<nlohmann::json>*>(this));
+  }
+
+ protected:
+  /// Puts a value where the file has it.
+  bool put(nlohmann::json value) {
+    place(std::move(value));
+    return true;
+  }
+
+  std::string_view where() const { return where_; }
+  const std::string& key() const { return key_; }
+  std::size_t depth() const { return open_.size(); }
+  const nlohmann::json& innermost() const { return *open_.back(); }
+
+ private:
+  nlohmann::json& place(nlohmann::json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    nlohmann::json& parent = *open_.back();
+    if (parent.is_object()) return parent[key_] = std::move(value);
+    parent.push_back(std::move(value));
+    return parent.back();
+  }
+
+  bool open(nlohmann::json::value_t container) {
+    require(open_.size() < json_max_depth, "cloze.json.3", "{}: nested deeper than {} levels", where_, json_max_depth);
+    open_.push_back(&place(nlohmann::json(container)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  nlohmann::json& root_;
+  std::string_view where_;
+  std::vector<nlohmann::json*> open_;  // containers that are not closed yet
+  std::string key_;
+};
 
 }  // namespace detail
 
-/// Parses JSON text; `where` names it in errors. Errors: [cloze.json.1] broken JSON, with the byte;
-/// [cloze.json.3] nested too deeply.
+/// Parses JSON text; `where` names it in errors. Of a key given twice the last value counts. Errors: [cloze.json.1]
+/// broken JSON, with the byte; [cloze.json.3] nested too deeply.
 inline nlohmann::json parse_json(std::string_view text, std::string_view where) {
-  detail::check_json_depth(text, where);
-  try {
-    return nlohmann::json::parse(text.begin(), text.end());
-  } catch (const nlohmann::json::exception& error) {
-    const auto* parse = dynamic_cast<const nlohmann::json::parse_error*>(&error);
-    fail("cloze.json.1", "{}: broken JSON at byte {}: {}", where, parse ? parse->byte : 0, error.what());
-  }
+  nlohmann::json value;
+  detail::JsonBuilder(value, where).parse(text);
+  return value;
 }
 
 /// Reads and parses a JSON file. Errors: read_file's and parse_json's.
@@ -62,50 +105,74 @@ inline nlohmann::json read_json(const std::filesystem::path& path) {
   return parse_json(read_file(path), path.string());
 }
 
+namespace detail {
+
+template <class T>
+inline constexpr bool is_json_list = false;
+template <class T>
+inline constexpr bool is_json_list<std::vector<T>> = true;
+
+/// `value` as a T; `place` names it. nlohmann's own conversions are avoided: they accept too much and compile slowly.
+template <class T>
+T json_as(const nlohmann::json& value, std::string_view place, std::string_view where) {
+  using Json = nlohmann::json;
+  const auto require_type = [&](bool ok, std::string_view wanted) {
+    require(ok, "cloze.json.2", "{}: \"{}\": wanted {}, found {}", where, place, wanted,
+            std::string_view(value.type_name()));
+  };
+  if constexpr (std::same_as<T, Json>) {
+    return value;
+  } else if constexpr (std::same_as<T, bool>) {
+    require_type(value.is_boolean(), "true or false");
+    return *value.get_ptr<const bool*>();
+  } else if constexpr (std::integral<T>) {
+    require_type(value.is_number_integer(), "an integer");
+    const auto* natural = value.get_ptr<const std::uint64_t*>();
+    const std::int64_t number = *value.get_ptr<const std::int64_t*>();
+    const bool in_range = natural ? std::in_range<T>(*natural) : std::in_range<T>(number);
+    if (!in_range) fail("cloze.json.2", "{}: \"{}\": {} is out of range", where, place, value.dump());
+    return static_cast<T>(number);
+  } else if constexpr (std::floating_point<T>) {
+    require_type(value.is_number(), "a number");
+    if (const auto* real = value.get_ptr<const double*>()) return static_cast<T>(*real);
+    if (const auto* natural = value.get_ptr<const std::uint64_t*>()) return static_cast<T>(*natural);
+    return static_cast<T>(*value.get_ptr<const std::int64_t*>());
+  } else if constexpr (std::same_as<T, std::string>) {
+    require_type(value.is_string(), "a string");
+    return *value.get_ptr<const std::string*>();
+  } else if constexpr (is_json_list<T>) {
+    require_type(value.is_array(), "a list");
+    T list;
+    for (const Json& element : value) list.push_back(json_as<typename T::value_type>(element, place, where));
+    return list;
+  } else {  // a map from strings
+    require_type(value.is_object(), "an object");
+    T map;
+    for (const auto& [name, element] : *value.get_ptr<const Json::object_t*>())
+      map.emplace(name, json_as<typename T::mapped_type>(element, place, where));
+    return map;
+  }
+}
+
+}  // namespace detail
+
 /// The value of `key` in `object` as a T: bool, an integer (in range, no fraction), a floating-point number,
-/// std::string, nlohmann::json (any value) or a container of those. `where` names the object in errors. Errors:
-/// [cloze.json.2] not an object, no such key, or a value of another type.
+/// std::string, nlohmann::json (any value), or a std::vector or std::map<std::string, …> of those. `where` names the
+/// object in errors. Errors: [cloze.json.2] not an object, no such key, or a value of another type.
 template <class T>
 T json_get(const nlohmann::json& object, std::string_view key, std::string_view where) {
   require(object.is_object(), "cloze.json.2", "{}: wanted an object with key \"{}\", found {}", where, key,
-          object.type_name());
+          std::string_view(object.type_name()));
   const auto at = object.find(key);
   require(at != object.end(), "cloze.json.2", "{}: no key \"{}\"", where, key);
-  const nlohmann::json& found = *at;
-  const auto require_type = [&](bool ok, std::string_view wanted) {
-    require(ok, "cloze.json.2", "{}: \"{}\": wanted {}, found {}", where, key, wanted, found.type_name());
-  };
-  if constexpr (std::same_as<T, nlohmann::json>) {
-    return found;
-  } else if constexpr (std::same_as<T, bool>) {
-    require_type(found.is_boolean(), "true or false");
-    return found.template get<bool>();
-  } else if constexpr (std::integral<T>) {
-    require_type(found.is_number_integer(), "an integer");
-    const bool in_range = found.is_number_unsigned() ? std::in_range<T>(found.template get<std::uint64_t>())
-                                                     : std::in_range<T>(found.template get<std::int64_t>());
-    require(in_range, "cloze.json.2", "{}: \"{}\": {} is out of range", where, key, found.dump());
-    return found.template get<T>();
-  } else if constexpr (std::floating_point<T>) {
-    require_type(found.is_number(), "a number");
-    return found.template get<T>();
-  } else if constexpr (std::same_as<T, std::string>) {
-    require_type(found.is_string(), "a string");
-    return found.template get<std::string>();
-  } else {
-    try {
-      return found.template get<T>();
-    } catch (const nlohmann::json::exception& error) {
-      fail("cloze.json.2", "{}: \"{}\": {}", where, key, error.what());
-    }
-  }
+  return detail::json_as<T>(*at, key, where);
 }
 
 /// json_get, or `otherwise` where the key is absent or null (a present value of another type is still an error).
 template <class T>
 T json_get_or(const nlohmann::json& object, std::string_view key, T otherwise, std::string_view where) {
   require(object.is_object(), "cloze.json.2", "{}: wanted an object with key \"{}\", found {}", where, key,
-          object.type_name());
+          std::string_view(object.type_name()));
   const auto at = object.find(key);
   if (at == object.end() || at->is_null()) return otherwise;
   return json_get<T>(object, key, where);

@@ -28,6 +28,22 @@ inline void set_num_threads([[maybe_unused]] int threads) {
 #endif
 }
 
+/// While it lives, the calling thread starts no other, in the library or in any other that uses the same run-time.
+class OneThread {
+ public:
+  OneThread() : before_(num_threads()) {
+    if (before_ > 1) set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ > 1) set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Calls body(begin, end) on disjoint ranges that cover [0, size), each at least `grain` long (the last may be
 /// shorter). Ranges depend on the thread count: a body must not let results depend on where a range begins. An
 /// exception from any range is rethrown on the calling thread (the first one thrown wins).

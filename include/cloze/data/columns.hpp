@@ -29,7 +29,7 @@ class Column {
   bool named() const noexcept { return named_; }
   const std::string& name() const noexcept { return name_; }
   Index position() const noexcept { return position_; }
-  std::string text() const { return named_ ? "\"" + name_ + "\"" : fmt::format("{}", position_); }
+  std::string text() const { return named_ ? "\"" + name_ + "\"" : formatted("{}", position_); }
 
  private:
   Index position_ = 0;
@@ -101,7 +101,7 @@ class RowReader {
   /// Errors: [cloze.data.2] too few columns; [cloze.data.3] a label not in the list; [cloze.data.4] a score that is not
   /// a number or out of bounds.
   Example read(std::span<const std::string> fields, Index line) const {
-    const std::string where = fmt::format("{}:{}", file_, line);
+    const std::string where = formatted("{}:{}", file_, line);
     Example example{.text_a = field(fields, text_a_, "text_a", where)};
     if (text_b_) example.text_b = field(fields, *text_b_, "text_b", where);
     if (label_) example.label = find_label(columns_.labels, field(fields, *label_, "label", where), where);
@@ -160,7 +160,7 @@ class RowReader {
     // "The last column" of a row cut short is one of the texts.
     if (column < 0 && ok) ok = at != text_a_ && at != text_b_.value_or(-1);
     require(ok, "cloze.data.2", "{}: too few columns for {}: wanted column {}, found {} columns", where, role,
-            column < 0 ? "-1 (the last, after the texts)" : fmt::format("{}", column), count);
+            column < 0 ? "-1 (the last, after the texts)" : formatted("{}", column), count);
     return fields[static_cast<std::size_t>(at)];
   }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/data/columns.hpp>
 #include <cloze/data/example.hpp>
@@ -42,7 +43,7 @@ inline std::vector<Example> parse_jsonl(std::string_view text, const Columns& co
           "{}: a label column needs the list of labels that rows may carry", name);
   std::vector<Example> examples;
   detail::for_each_line(text, [&](Index line, std::string_view content) {
-    const std::string where = fmt::format("{}:{}", name, line);
+    const std::string where = formatted("{}:{}", name, line);
     const nlohmann::json object = parse_json(content, where);
     Example example{.text_a = json_get<std::string>(object, key(columns.text_a), where)};
     if (columns.text_b) example.text_b = json_get<std::string>(object, key(*columns.text_b), where);

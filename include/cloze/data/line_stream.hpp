@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,8 +14,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/core.h>
 
 #include <cloze/core/error.hpp>
 #include <cloze/core/ids.hpp>
@@ -35,6 +34,13 @@ enum class LongLine {
   split,  // into lines of at most the limit, behind white space where there is any; all have the number of the line
 };
 
+/// A line without its end.
+struct Line {
+  std::string text = {};
+  std::size_t file = 0;      // index into the stream's files
+  std::uint64_t number = 0;  // in its file, from 1
+};
+
 struct LineStreamOptions {
   OpenSource open = open_plain;  // open_plain_or_xz of <cloze/data/xz.hpp> reads compressed files too
   InvalidUtf8 invalid_utf8 = InvalidUtf8::error;
@@ -43,13 +49,7 @@ struct LineStreamOptions {
   bool keep_blank = false;      // give lines of nothing but white space too
   bool mark_file_ends = false;  // give an empty line behind the last line of each file (with keep_blank)
   Index passes = 1;             // over all files; 0: without end
-};
-
-/// A line without its end.
-struct Line {
-  std::string text = {};
-  std::size_t file = 0;      // index into the stream's files
-  std::uint64_t number = 0;  // in its file, from 1
+  std::function<bool(const Line&)> wanted = {};  // leaves out the other lines (blank ones are not asked about)
 };
 
 namespace detail {
@@ -132,14 +132,15 @@ class LineStream {
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
   /// "file:line", for messages.
-  std::string where(const Line& line) const { return fmt::format("{}:{}", files_.at(line.file).string(), line.number); }
+  std::string where(const Line& line) const { return formatted("{}:{}", files_.at(line.file).string(), line.number); }
 
   /// Errors: [cloze.data.1] not UTF-8; [cloze.stream.7] a line beyond the limit; [cloze.stream.6] a pass without a
   /// line; [cloze.stream.5] a file that is another one than at the start; what opening and reading throws.
   std::optional<Line> next() {
     while (options_.passes == 0 || pass_ < options_.passes) {
       if (file_ == files_.size()) {
-        require(lines_ > 0, "cloze.stream.6", "{}: the corpus has no line but blank ones", files_[0].string());
+        require(lines_ > 0, "cloze.stream.6", "{}: the corpus has no line but blank and unwanted ones",
+                files_[0].string());
         file_ = 0;
         lines_ = 0;
         ++pass_;
@@ -148,7 +149,7 @@ class LineStream {
       if (!source_) open();
       if (auto line = read_line()) {
         const bool blank = detail::is_blank(line->text);
-        if (blank && !options_.keep_blank) continue;
+        if (blank ? !options_.keep_blank : options_.wanted && !options_.wanted(*line)) continue;
         if (!blank) ++lines_;
         return line;
       }

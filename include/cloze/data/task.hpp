@@ -27,6 +27,7 @@ struct Limits {
   std::optional<Index> other_sent_limit = {};  // tokens of every other text
   bool double_demo = false;                    // max_length is doubled where demonstrations are shown
   Index num_sample = 16;                       // draws of demonstrations to average over at prediction
+  bool truncate_head = false;                  // too long an input loses tokens at its beginning
 };
 
 /// A classification task (columns.label), or regression between two poles (columns.score): then `columns.bounds` is set

@@ -164,8 +164,8 @@ inline std::string_view npy_header_text(std::string_view bytes, const std::strin
 
 /// A version 1.0 header, padded so that the elements begin at a multiple of 64 bytes, as NumPy writes it.
 inline std::string npy_header(std::string_view descr, const Shape& shape) {
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", descr);
-  for (int i = 0; i < shape.rank(); ++i) text += fmt::format("{}{},", i == 0 ? "" : " ", shape[i]);
+  std::string text = formatted("{{'descr': '{}', 'fortran_order': False, 'shape': (", descr);
+  for (int i = 0; i < shape.rank(); ++i) text += formatted("{}{},", i == 0 ? "" : " ", shape[i]);
   if (shape.rank() > 1) text.pop_back();  // only a tuple of one keeps its comma
   text += "), }";
   const std::size_t before = npy_magic.size() + 4;
@@ -196,8 +196,8 @@ Tensor<T, D> load_npy(const std::filesystem::path& path) {
   const std::size_t begin = static_cast<std::size_t>(text.data() + text.size() - bytes.data());
   const std::size_t left = bytes.size() - begin;
   require(left % sizeof(T) == 0 && left / sizeof(T) == static_cast<std::size_t>(shape.size()), "cloze.npy.4",
-          "{}: shape {} needs {} elements of {} bytes, the file has {} bytes for them", file, shape.text(),
-          shape.size(), sizeof(T), left);
+          "{}: shape {} needs {} elements of {} bytes, the file has {} bytes for them", file, shape, shape.size(),
+          sizeof(T), left);
   auto tensor = Tensor<T, Cpu>::empty(shape);
   if (left != 0) std::memcpy(tensor.data(), bytes.data() + begin, left);
   if constexpr (std::same_as<D, Cpu>) {

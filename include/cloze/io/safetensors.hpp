@@ -89,7 +89,7 @@ class SafetensorsFile {
   void read_into(const std::string& name, std::span<T> to) const {
     const TensorInfo& found = info(name);
     require(static_cast<Index>(to.size()) == found.shape.size(), "cloze.safetensors.7",
-            "{}: tensor \"{}\": wanted {} elements, found shape {}", where_, name, to.size(), found.shape.text());
+            "{}: tensor \"{}\": wanted {} elements, found shape {}", where_, name, to.size(), found.shape);
     if constexpr (std::floating_point<T>) {
       if (is_quantised(name)) return read_quantised(found, to.data());
     }
@@ -159,7 +159,7 @@ class SafetensorsFile {
                 info(scale_name).shape == Shape{found.shape[0]},
             "cloze.safetensors.8",
             "{}: tensor \"{}\": wanted I8 [rows, columns] and F32 [rows] \"{}\", found {} and {}", where_, found.name,
-            scale_name, found.shape.text(),
+            scale_name, found.shape,
             contains(scale_name) ? std::string(dtype_name(info(scale_name).dtype)) + " " + info(scale_name).shape.text()
                                  : "nothing");
     const auto scales = read_values<float>(scale_name);

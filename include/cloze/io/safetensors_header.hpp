@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include <cloze/core/dtype.hpp>
+#include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/tensor/shape.hpp>
 
@@ -39,25 +39,25 @@ namespace detail {
 /// The format's own cap, so that a lying length cannot make a reader parse gigabytes.
 inline constexpr std::uint64_t safetensors_max_header = 100'000'000;
 
-/// Parses JSON and refuses an object that names a key twice, which a plain parse would settle in silence.
-inline nlohmann::json parse_safetensors_json(std::string_view text, const std::string& where) {
-  check_json_depth(text, where);
-  std::vector<std::set<std::string>> open;
-  const auto watch = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::object_start) open.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end) open.pop_back();
-    if (event == nlohmann::json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      require(open.back().insert(key).second, "cloze.safetensors.3", "{}: \"{}\" is named twice in the header", where,
-              key);
-    }
-    return true;
-  };
-  try {
-    return nlohmann::json::parse(text.begin(), text.end(), watch);
-  } catch (const nlohmann::json::exception& error) {
-    fail("cloze.safetensors.2", "{}: the header is not JSON: {}", where, error.what());
+/// Refuses an object that names a key twice, which a plain parse would settle in silence.
+class SafetensorsJson : public JsonBuilder {
+ public:
+  using JsonBuilder::JsonBuilder;
+
+  bool key(std::string& name) override {
+    require(innermost().find(name) == innermost().end(), "cloze.safetensors.3",
+            "{}: \"{}\" is named twice in the header", where(), name);
+    return JsonBuilder::key(name);
   }
+  bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& error) override {
+    fail("cloze.safetensors.2", "{}: the header is not JSON: byte {}: {}", where(), byte, error.what());
+  }
+};
+
+inline nlohmann::json parse_safetensors_json(std::string_view text, const std::string& where) {
+  nlohmann::json header;
+  SafetensorsJson(header, where).parse(text);
+  return header;
 }
 
 inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::json& entry, const std::string& where) {
@@ -96,7 +96,7 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
   info.begin = offsets[0].get<std::uint64_t>();
   info.end = offsets[1].get<std::uint64_t>();
   if (info.begin > info.end) wrong("wanted data_offsets in order");
-  if (info.end - info.begin != bytes) wrong(fmt::format("wanted {} bytes for this dtype and shape", bytes));
+  if (info.end - info.begin != bytes) wrong(formatted("wanted {} bytes for this dtype and shape", bytes));
   return info;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <cloze/core/dtype.hpp>
+#include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/io/output_file.hpp>
 #include <cloze/tensor/tensor.hpp>
@@ -31,7 +32,7 @@ class SafetensorsWriter {
   template <class T>
   void add(const std::string& name, const Shape& shape, std::span<const T> values, Dtype dtype = dtype_of<T>) {
     require(static_cast<Index>(values.size()) == shape.size(), "cloze.safetensors_write.1",
-            "tensor \"{}\": {} values for shape {}", name, values.size(), shape.text());
+            "tensor \"{}\": {} values for shape {}", name, values.size(), shape);
     add_entry<T>(name, shape, dtype, [name, values, dtype](OutputFile& file) { write_as(file, name, values, dtype); });
   }
 
@@ -100,7 +101,7 @@ class SafetensorsWriter {
         std::string extents;
         for (const Index extent : entry->shape.extents())
           extents += (extents.empty() ? "" : ",") + std::to_string(extent);
-        text += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", text == "{" ? "" : ",",
+        text += formatted("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", text == "{" ? "" : ",",
                             nlohmann::json(entry->name).dump(), dtype_name(entry->dtype), extents, offset, end);
         offset = end;
       }

@@ -15,9 +15,10 @@ struct AdamWFactors {
   T step_size;  // lr / (1 - beta1^step)
   T root;       // sqrt(1 - beta2^step)
   T eps;
+  T grad_scale;  // of every gradient, before all else
 };
 
-/// For every element: w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m / (√v / root +
+/// For every element: g *= grad_scale; w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m / (√v / root +
 /// eps).
 template <class T>
 struct AdamWArgs {

@@ -13,9 +13,10 @@ struct SgdFactors {
   T momentum;
   T fresh;  // what of a gradient enters the momentum: 1 - dampening, 1 on the first step
   bool nesterov;
+  T grad_scale;  // of every gradient, before all else
 };
 
-/// For every element: g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b (Nesterov:
+/// For every element: g *= grad_scale; g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b (Nesterov:
 /// g + momentum b); then w -= lr g.
 template <class T>
 struct SgdArgs {

@@ -1,6 +1,7 @@
 // fine_tune: the few-shot training loop of LM-BFF for any classifier, made of public pieces. Copy it to change it.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <filesystem>
 #include <functional>
@@ -10,15 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/data/task.hpp>
+#include <cloze/methods/predict.hpp>
+#include <cloze/methods/score.hpp>
 #include <cloze/nn/forward_context.hpp>
 #include <cloze/train/adamw.hpp>
 #include <cloze/train/best.hpp>
 #include <cloze/train/checkpoint.hpp>
 #include <cloze/train/clip.hpp>
-#include <cloze/train/evaluate.hpp>
 #include <cloze/train/interrupt.hpp>
-#include <cloze/train/metrics.hpp>
 #include <cloze/train/progress.hpp>
 #include <cloze/train/require_finite.hpp>
 #include <cloze/train/sampler.hpp>
@@ -29,47 +31,11 @@ namespace cloze {
 /// What fine_tune trains: PromptClassifier, StandardClassifier, or a class of your own.
 ///   loss(examples, context, rng) -> one number;  scores(examples, context, rng) -> [examples, labels]
 template <class C>
-concept FewShotClassifier = requires(const C& classifier, std::span<const Example> examples,
-                                     const ForwardContext& context, Rng& rng) {
+concept FewShotClassifier = ScoresExamples<C> &&
+    requires(const C& classifier, std::span<const Example> examples, const ForwardContext& context, Rng& rng) {
   { classifier.loss(examples, context, rng) } -> std::same_as<Tensor<typename C::value_type, typename C::device>>;
-  { classifier.scores(examples, context, rng) } -> std::same_as<Tensor<typename C::value_type, typename C::device>>;
   { classifier.parameters() } -> std::same_as<ParameterList<typename C::value_type, typename C::device>>;
 };
-
-/// Scores every example, `batch` at a time, without gradients. Demonstrations are drawn from `seed`.
-template <FewShotClassifier C>
-Evaluation predict(const C& classifier, std::span<const Example> examples, std::uint64_t seed = 0, Index batch = 32) {
-  Rng demo_rng(seed, "evaluation demos");
-  const auto batches = sequential_batches(static_cast<Index>(examples.size()), batch);
-  return evaluate([&](std::vector<Example> chosen) { return classifier.scores(chosen, {}, demo_rng); }, examples,
-                  batches);
-}
-
-/// The labels of examples. Throws [cloze.method.1] where one has none.
-inline std::vector<LabelId> labels_of(std::span<const Example> examples) {
-  std::vector<LabelId> labels;
-  for (const Example& example : examples) {
-    require(example.label.has_value(), "cloze.method.1", "{}: it has no label to compare with", describe(example));
-    labels.push_back(*example.label);
-  }
-  return labels;
-}
-
-/// One score of predictions by name; regression metrics are refused: [cloze.method.3].
-inline double score(Metric metric, std::span<const LabelId> predictions, std::span<const LabelId> labels) {
-  switch (metric) {
-    case Metric::accuracy:
-      return accuracy(predictions, labels);
-    case Metric::f1:
-      return f1_binary(predictions, labels);
-    case Metric::matthews:
-      return matthews(predictions, labels);
-    case Metric::pearson:
-    case Metric::spearman:
-      break;
-  }
-  fail("cloze.method.3", "a correlation scores numbers, and these are labels: use accuracy, f1 or matthews");
-}
 
 struct FineTuningOptions {
   Index steps = 250;
@@ -78,7 +44,9 @@ struct FineTuningOptions {
   double lr = 2e-5;      // goes linearly to 0
   Index warmup = 0;
   double weight_decay = 0;
-  double clip_norm = 1;
+  double clip_norm = 1;     // infinity: none
+  bool step_early = false;  // backward_and_step(): less memory, the same bits; needs clip_norm infinity, accumulate 1
+  bool recompute = false;   // ForwardContext::recompute: less memory, more time, the same bits
   Index evaluate_every = 100;          // dev; the last step is always evaluated
   Metric metric = Metric::accuracy;    // on dev, chooses the best step
   std::uint64_t seed = 42;             // of data order, demonstrations and dropout
@@ -107,6 +75,9 @@ FineTuningReport fine_tune(const C& classifier, std::span<const Example> train, 
   require(options.steps >= 0 && options.accumulate >= 1 && options.evaluate_every >= 1, "cloze.method.4",
           "steps {}, accumulate {}, evaluate_every {}: wanted at least 0, 1 and 1", options.steps, options.accumulate,
           options.evaluate_every);
+  require(!options.step_early || (std::isinf(options.clip_norm) && options.accumulate == 1), "cloze.method.4",
+          "step_early with clip_norm {} and accumulate {}: wanted infinity and 1, as gradients never exist all at once",
+          options.clip_norm, options.accumulate);
   const auto parameters = classifier.parameters();
   const Rng root(options.seed);
   Rng dropout_rng = root.stream("dropout"), demo_rng = root.stream("demos");
@@ -136,27 +107,33 @@ FineTuningReport fine_tune(const C& classifier, std::span<const Example> train, 
     double loss = 0;
     for (Index part = 0; part < options.accumulate; ++part) {
       const auto batch = pick(train, sampler.next(options.batch_size));
-      auto part_loss = classifier.loss(batch, {.training = true, .rng = &dropout_rng}, demo_rng);
+      auto part_loss =
+          classifier.loss(batch, {.training = true, .rng = &dropout_rng, .recompute = options.recompute}, demo_rng);
       if (options.accumulate > 1)
         part_loss =
             scale(part_loss, static_cast<typename C::value_type>(1.0 / static_cast<double>(options.accumulate)));
       loss += static_cast<double>(part_loss.item());
       require_finite(loss, step);
-      part_loss.backward();
+      optimizer.set_lr(options.lr * schedule(step));
+      if (options.step_early) {
+        optimizer.backward_and_step(part_loss);
+      } else {
+        part_loss.backward();
+      }
     }
-    clip_grad_norm(parameters, options.clip_norm);
-    optimizer.set_lr(options.lr * schedule(step));
-    optimizer.step();
-    optimizer.zero_grad();
+    if (!options.step_early) {
+      optimizer.step(clip_factor(parameters, options.clip_norm).factor);
+      optimizer.zero_grad();
+    }
     report.steps = step + 1;
     if (options.on_step) options.on_step(step, loss);
 
     const bool evaluated = report.steps % options.evaluate_every == 0 || report.steps == options.steps;
     if (evaluated && !dev.empty() &&
-        best.update(score(options.metric, predict(classifier, dev, options.seed).predictions, labels_of(dev))))
+        best.update(score(options.metric, predict(classifier, dev, {.seed = options.seed}), dev)))
       report.best_step = report.steps;
-    std::string text = fmt::format("loss {:.4f}", loss);
-    if (best.score()) text += fmt::format(", best dev {:.3f} at step {}", *best.score(), report.best_step);
+    std::string text = formatted("loss {:.4f}", loss);
+    if (best.score()) text += formatted(", best dev {:.3f} at step {}", *best.score(), report.best_step);
     progress.set_text(std::move(text));
 
     report.interrupted = interrupt && interrupt->requested() && report.steps < options.steps;

@@ -49,17 +49,36 @@ class PromptClassifier {
   /// `demo_rng` draws the demonstrations. Errors: those of collate, of the model and of the verbalizer.
   Tensor<value_type, device> scores(std::span<const Example> examples, const ForwardContext& context,
                                     Rng& demo_rng) const {
-    return scores(collate(examples, prompt_, demos_, verbalizer_, tokenizer_, demo_rng, options_), context);
+    return scores(batch(examples, demo_rng), context);
+  }
+
+  /// Each example as one sequence, with its demonstrations: what scores() hands to the model. Errors: those of collate.
+  PackedBatch batch(std::span<const Example> examples, Rng& demo_rng) const {
+    return collate(examples, prompt_, demos_, verbalizer_, tokenizer_, demo_rng, options_);
+  }
+
+  /// The scores of prompts that are rendered already.   ->  [sequences, labels]
+  /// Throws [cloze.method.2] where a sequence has not one mask.
+  Tensor<value_type, device> scores(const PackedBatch& packed, const ForwardContext& context) const {
+    return verbalizer_(word_scores(packed, context));
+  }
+
+  /// What the verbalizer is given: the scores of its words at the masks.   ->  [sequences, words]   Errors: as scores.
+  Tensor<value_type, device> word_scores(const PackedBatch& packed, const ForwardContext& context) const {
+    require(static_cast<Index>(packed.mask_rows.size()) == packed.sequences(), "cloze.method.2",
+            "template \"{}\" has {} masks for {} examples: one mask an example can be scored by words", prompt_.text(),
+            packed.mask_rows.size(), packed.sequences());
+    return model_.mask_scores(packed, verbalizer_.words(), context);
   }
 
   /// Mean cross entropy of labelled examples: what training minimises. Throws [cloze.method.1] where a label is
   /// missing.
   Tensor<value_type, device> loss(std::span<const Example> examples, const ForwardContext& context,
                                   Rng& demo_rng) const {
-    const PackedBatch batch = collate(examples, prompt_, demos_, verbalizer_, tokenizer_, demo_rng, options_);
-    require(batch.labels.size() == examples.size(), "cloze.method.1", "{}: training needs a label for every example",
+    const PackedBatch packed = batch(examples, demo_rng);
+    require(packed.labels.size() == examples.size(), "cloze.method.1", "{}: training needs a label for every example",
             examples.empty() ? "an empty batch" : describe(examples.front()));
-    return cross_entropy(scores(batch, context), std::span<const LabelId>(batch.labels));
+    return cross_entropy(scores(packed, context), std::span<const LabelId>(packed.labels));
   }
 
   /// Answers one text, or a pair.
@@ -88,13 +107,6 @@ class PromptClassifier {
   const RenderOptions& options() const { return options_; }
 
  private:
-  Tensor<value_type, device> scores(const PackedBatch& batch, const ForwardContext& context) const {
-    require(static_cast<Index>(batch.mask_rows.size()) == batch.sequences(), "cloze.method.2",
-            "template \"{}\" has {} masks for {} examples: one mask an example can be scored by words", prompt_.text(),
-            batch.mask_rows.size(), batch.sequences());
-    return verbalizer_(model_.mask_scores(batch, verbalizer_.words(), context));
-  }
-
   Model model_;
   Text tokenizer_;
   Template prompt_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/methods/prompt_classifier.hpp>
 #include <cloze/models/auto.hpp>
@@ -61,7 +62,7 @@ void save_prompt_classifier(const PromptClassifier<Model, WordVerbalizer, Demos,
   json["max_length"] = classifier.options().max_length;
   json["segments"] = classifier.options().segments;
   json["truncation"] = detail::saved_name(detail::saved_truncations, classifier.options().truncation);
-  json["tokenizer"] = fmt::format("{:016x}", classifier.tokenizer().hash());
+  json["tokenizer"] = formatted("{:016x}", classifier.tokenizer().hash());
   const LmbffOptions& lmbff = classifier.prompt().lmbff_options();
   json["compat"] = lmbff.compat;
   if (lmbff.first_sent_limit) json["first_sent_limit"] = *lmbff.first_sent_limit;
@@ -93,7 +94,7 @@ PromptClassifier<AutoModelForMaskedLM<T, D>> load_prompt_classifier(const std::f
   require(version == detail::prompt_folder_version, "cloze.method.5", "{}: wanted version {}, found {}", where,
           detail::prompt_folder_version, version);
   auto tokenizer = Tokenizer::from_pretrained(folder);
-  const auto hash = json_get<std::string>(json, "tokenizer", where), found = fmt::format("{:016x}", tokenizer.hash());
+  const auto hash = json_get<std::string>(json, "tokenizer", where), found = formatted("{:016x}", tokenizer.hash());
   require(hash == found, "cloze.method.6", "{}: trained with tokenizer {}, but the folder's is {}", where, hash, found);
 
   const auto grammar = detail::saved_value(detail::saved_grammars, json, "grammar", where);

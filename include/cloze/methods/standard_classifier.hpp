@@ -25,10 +25,20 @@ class StandardClassifier {
       : model_(std::move(model)), tokenizer_(std::move(tokenizer)), input_(Template::plain(pair)), options_(options) {}
 
   /// ->  [examples, labels]. The generator is not used: nothing is drawn. Errors: render's and the model's.
-  Tensor<value_type, device> scores(std::span<const Example> examples, const ForwardContext& context, Rng&) const {
-    PackedBatch batch;
-    for (const Example& example : examples) batch.append(render(input_, example, {}, tokenizer_, {}, options_));
-    return model_.logits(batch, context);
+  Tensor<value_type, device> scores(std::span<const Example> examples, const ForwardContext& context, Rng& rng) const {
+    return scores(batch(examples, rng), context);
+  }
+
+  /// Each example as one sequence. Errors: render's.
+  PackedBatch batch(std::span<const Example> examples, Rng&) const {
+    PackedBatch packed;
+    for (const Example& example : examples) packed.append(render(input_, example, {}, tokenizer_, {}, options_));
+    return packed;
+  }
+
+  /// The scores of inputs that are rendered already.   ->  [sequences, labels]
+  Tensor<value_type, device> scores(const PackedBatch& packed, const ForwardContext& context) const {
+    return model_.logits(packed, context);
   }
 
   /// Mean cross entropy. Throws [cloze.method.1] where a label is missing.

@@ -22,6 +22,14 @@ Variant load_by_type(const std::filesystem::path& folder, const Options& options
   return Bert::from_pretrained(folder, options);
 }
 
+/// The same for a config alone, with fresh weights.
+template <class Variant, class Bert, class Roberta, class DistilBert, class Options>
+Variant draw_by_type(const EncoderConfig& config, const Rng& rng, const Options& options) {
+  if (config.architecture == &roberta_architecture()) return Roberta::from_config(config, rng, options);
+  if (config.architecture == &distilbert_architecture()) return DistilBert::from_config(config, rng, options);
+  return Bert::from_config(config, rng, options);
+}
+
 }  // namespace detail
 
 /// A model whose class was chosen at run time. Every function is that of the class inside.
@@ -74,6 +82,13 @@ class AutoModelForMaskedLM
         detail::load_by_type<typename Base::Variant, BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>,
                              DistilBertForMaskedLM<T, D>>(folder, options));
   }
+  /// Fresh weights: initialize_parameters().
+  static AutoModelForMaskedLM from_config(const EncoderConfig& config, const Rng& rng,
+                                          const LoadOptions& options = {}) {
+    return AutoModelForMaskedLM(
+        detail::draw_by_type<typename Base::Variant, BertForMaskedLM<T, D>, RobertaForMaskedLM<T, D>,
+                             DistilBertForMaskedLM<T, D>>(config, rng, options));
+  }
 
   Tensor<T, D> mask_scores(const PackedBatch& batch, std::span<const TokenId> words,
                            const ForwardContext& context = {}) const {
@@ -81,6 +96,9 @@ class AutoModelForMaskedLM
   }
   Tensor<T, D> mask_logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
     return std::visit([&](const auto& model) { return model.mask_logits(batch, context); }, this->model_);
+  }
+  Tensor<T, D> mask_loss(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return std::visit([&](const auto& model) { return model.mask_loss(batch, context); }, this->model_);
   }
   Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {
     return std::visit([&](const auto& model) { return model.logits(batch, context); }, this->model_);
@@ -105,6 +123,14 @@ class AutoModelForSequenceClassification
         detail::load_by_type<typename Base::Variant, BertForSequenceClassification<T, D>,
                              RobertaForSequenceClassification<T, D>, DistilBertForSequenceClassification<T, D>>(
             folder, options));
+  }
+  /// Fresh weights: initialize_parameters().
+  static AutoModelForSequenceClassification from_config(const EncoderConfig& config, const Rng& rng,
+                                                        const ClassificationOptions& options = {}) {
+    return AutoModelForSequenceClassification(
+        detail::draw_by_type<typename Base::Variant, BertForSequenceClassification<T, D>,
+                             RobertaForSequenceClassification<T, D>, DistilBertForSequenceClassification<T, D>>(
+            config, rng, options));
   }
 
   Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const {

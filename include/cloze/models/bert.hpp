@@ -17,6 +17,12 @@ class BertForMaskedLM : public EncoderForMaskedLM<T, D> {
     model.load(folder);
     return model;
   }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static BertForMaskedLM from_config(const EncoderConfig& config, const Rng& rng, const LoadOptions& options = {}) {
+    BertForMaskedLM model(config, options);
+    model.draw(rng, &bert_architecture());
+    return model;
+  }
 
  private:
   using EncoderForMaskedLM<T, D>::EncoderForMaskedLM;
@@ -31,13 +37,34 @@ class BertForPreTraining : public EncoderForMaskedLM<T, D> {
     model.load(folder);
     return model;
   }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static BertForPreTraining from_config(const EncoderConfig& config, const Rng& rng, const LoadOptions& options = {}) {
+    BertForPreTraining model(config, options);
+    model.draw(rng, &bert_architecture());
+    return model;
+  }
 
   struct Output {
     Tensor<T, D> mask_logits;           // [masks, vocab]
     Tensor<T, D> next_sentence_logits;  // [sequences, 2]; column 0: the second text follows the first
   };
   /// Both heads after one pass through the encoder. Throws TransformerEncoder::forward's, [cloze.encoder.5].
-  Output forward(const PackedBatch& batch, const ForwardContext& context = {}) const;
+  Output forward(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    const BothHidden hidden = both_hidden(batch, context);
+    return {this->head_(hidden.masks), next_sentence_(pooler_(hidden.firsts, Activation::tanh))};
+  }
+
+  struct Losses {
+    Tensor<T, D> masked;         // scalar, over batch.targets
+    Tensor<T, D> next_sentence;  // scalar, over batch.labels
+  };
+  /// Both losses after one pass through the encoder, without holding the scores of the vocabulary. Throws as forward,
+  /// and cross_entropy's for targets or labels that do not fit.
+  Losses losses(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    const BothHidden hidden = both_hidden(batch, context);
+    const auto next = next_sentence_(pooler_(hidden.firsts, Activation::tanh));
+    return {this->target_loss(hidden.masks, batch), cross_entropy(next, std::span<const LabelId>(batch.labels))};
+  }
   /// ->  [sequences, 2]
   Tensor<T, D> next_sentence_logits(const PackedBatch& batch, const ForwardContext& context = {}) const;
 
@@ -50,22 +77,28 @@ class BertForPreTraining : public EncoderForMaskedLM<T, D> {
     next_sentence_.visit("cls.seq_relationship", this->adder());
   }
 
+  struct BothHidden {
+    Tensor<T, D> masks, firsts;  // last hidden states at the masks, and of each sequence's first token
+  };
+  BothHidden both_hidden(const PackedBatch& batch, const ForwardContext& context) const;
+
   Linear<T, D> pooler_;
   Linear<T, D> next_sentence_;
 };
 
 template <Scalar T, Device D>
-auto BertForPreTraining<T, D>::forward(const PackedBatch& batch, const ForwardContext& context) const -> Output {
-  const std::vector<Index> firsts = this->first_rows(batch);
-  std::vector<Index> rows;  // of both, each once
+auto BertForPreTraining<T, D>::both_hidden(const PackedBatch& batch, const ForwardContext& context) const
+    -> BothHidden {
+  const List<Index> firsts = this->first_rows(batch);
+  List<Index> rows;  // of both, each once
   std::ranges::set_union(firsts, batch.mask_rows, std::back_inserter(rows));
   const auto hidden = this->encoder_.forward_rows(batch, rows, context);  // [rows, hidden]
-  const auto pick = [&](const std::vector<Index>& wanted) {
-    std::vector<Index> at;
+  const auto pick = [&](std::span<const Index> wanted) {
+    List<Index> at;
     for (const Index row : wanted) at.push_back(std::ranges::lower_bound(rows, row) - rows.begin());
     return gather_rows(hidden, std::span<const Index>(at));
   };
-  return {this->head_(pick(batch.mask_rows)), next_sentence_(pooler_(pick(firsts), Activation::tanh))};
+  return {pick(batch.mask_rows), pick(firsts)};
 }
 
 template <Scalar T, Device D>
@@ -83,6 +116,13 @@ class BertForSequenceClassification : public EncoderForSequenceClassification<T,
                                                        const ClassificationOptions& options = {}) {
     BertForSequenceClassification model(read_pretrained_config(folder, {&bert_architecture()}), options);
     model.load(folder, options);
+    return model;
+  }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static BertForSequenceClassification from_config(const EncoderConfig& config, const Rng& rng,
+                                                   const ClassificationOptions& options = {}) {
+    BertForSequenceClassification model(config, options);
+    model.draw(rng, &bert_architecture());
     return model;
   }
 

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <cloze/core/json.hpp>
@@ -121,19 +122,18 @@ inline std::string read_model_type(const std::filesystem::path& folder) {
   return json_get<std::string>(read_json(path), "model_type", path.string());
 }
 
-/// Reads folder/config.json as one of `accepted`. Nothing that matters is guessed: a field that is missing or of
-/// another type is an error that names file and field. Only these have defaults, as in Hugging Face:
-/// tie_word_embeddings (true), classifier_dropout (that of the hidden layers), initializer_range (0.02), num_labels
-/// (2). Errors: [cloze.file.1], [cloze.json.1], [cloze.json.2] a field missing or of another type, [cloze.config.1] a
-/// value out of range, [cloze.config.2] an unknown activation, [cloze.config.3] a setting that is not supported,
-/// [cloze.config.4] another model_type, [cloze.config.5] heads that do not divide the hidden size.
-inline EncoderConfig read_encoder_config(
-    const std::filesystem::path& folder,
-    const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
+/// Reads a parsed config.json as one of `accepted`; `where` names it in errors. Nothing that matters is guessed: a
+/// field that is missing or of another type is an error that names file and field. Only these have defaults, as in
+/// Hugging Face: tie_word_embeddings (true), classifier_dropout (that of the hidden layers), initializer_range (0.02),
+/// num_labels (2). Errors: [cloze.json.2] a field missing or of another type, [cloze.config.1] a value out of range,
+/// [cloze.config.2] an unknown activation, [cloze.config.3] a setting that is not supported, [cloze.config.4] another
+/// model_type, [cloze.config.5] heads that do not divide the hidden size.
+inline EncoderConfig encoder_config(nlohmann::json source, std::string name,
+                                    const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
   EncoderConfig config;
-  config.where = (folder / "config.json").string();
+  config.where = std::move(name);
   const std::string& where = config.where;
-  config.json = read_json(folder / "config.json");
+  config.json = std::move(source);
   const nlohmann::json& json = config.json;
   config.model_type = json_get<std::string>(json, "model_type", where);
   std::string supported;
@@ -180,6 +180,13 @@ inline EncoderConfig read_encoder_config(
   config.tie_word_embeddings = json_get_or<bool>(json, "tie_word_embeddings", true, where);
   config.num_labels = detail::read_num_labels(json, where);
   return config;
+}
+
+/// The same for folder/config.json. Errors: read_json's and encoder_config's.
+inline EncoderConfig read_encoder_config(
+    const std::filesystem::path& folder,
+    const std::vector<const EncoderArchitecture*>& accepted = encoder_architectures()) {
+  return encoder_config(read_json(folder / "config.json"), (folder / "config.json").string(), accepted);
 }
 
 }  // namespace cloze

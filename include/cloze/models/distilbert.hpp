@@ -15,6 +15,13 @@ class DistilBertForMaskedLM : public EncoderForMaskedLM<T, D> {
     model.load(folder);
     return model;
   }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static DistilBertForMaskedLM from_config(const EncoderConfig& config, const Rng& rng,
+                                           const LoadOptions& options = {}) {
+    DistilBertForMaskedLM model(config, options);
+    model.draw(rng, &distilbert_architecture());
+    return model;
+  }
 
  private:
   using EncoderForMaskedLM<T, D>::EncoderForMaskedLM;
@@ -28,6 +35,13 @@ class DistilBertForSequenceClassification : public EncoderForSequenceClassificat
                                                              const ClassificationOptions& options = {}) {
     DistilBertForSequenceClassification model(read_pretrained_config(folder, {&distilbert_architecture()}), options);
     model.load(folder, options);
+    return model;
+  }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static DistilBertForSequenceClassification from_config(const EncoderConfig& config, const Rng& rng,
+                                                         const ClassificationOptions& options = {}) {
+    DistilBertForSequenceClassification model(config, options);
+    model.draw(rng, &distilbert_architecture());
     return model;
   }
 

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <cloze/autograd/dropout.hpp>
-#include <cloze/autograd/elementwise.hpp>
+#include <cloze/autograd/embedding.hpp>
 #include <cloze/batch/packed_batch.hpp>
 #include <cloze/models/config.hpp>
 #include <cloze/nn/embedding.hpp>
@@ -45,6 +44,9 @@ class TransformerEncoder {
  private:
   void check(const PackedBatch& batch) const;
   Tensor<T, D> embed(const PackedBatch& batch, const ForwardContext& context) const;  // [tokens, hidden]
+
+  Tensor<T, D> run(const EncoderLayer<T, D>& layer, const Tensor<T, D>& x, const PackedBatch& batch,
+                   const ForwardContext& context) const;
 
   Index vocab_size_, max_positions_, position_offset_, segment_types_;
   Embedding<T, D> words_, positions_, segments_;
@@ -87,6 +89,9 @@ void TransformerEncoder<T, D>::check(const PackedBatch& batch) const {
   const Index longest = max_positions_ - position_offset_;
   for (std::size_t i = 0; i < tokens; ++i) {
     const Index id = value(batch.ids[i]), position = batch.positions[i], segment = batch.segments[i];
+    if (id >= 0 && id < vocab_size_ && position >= 0 && position < longest && segment >= 0 &&
+        (segment < segment_types_ || segment == 0))
+      continue;  // nothing below is worked out for a sound token
     require(id >= 0 && id < vocab_size_, "cloze.encoder.2",
             "sequence {} of the batch: token id {} is outside the model's vocabulary of {}: another tokenizer's ids?",
             sequence_of(i), id, vocab_size_);
@@ -102,21 +107,29 @@ void TransformerEncoder<T, D>::check(const PackedBatch& batch) const {
 template <Scalar T, Device D>
 Tensor<T, D> TransformerEncoder<T, D>::embed(const PackedBatch& batch, const ForwardContext& context) const {
   check(batch);
-  const std::vector<Index> segment_ids(batch.segments.begin(), batch.segments.end());
-  std::vector<Index> position_ids(batch.positions.begin(), batch.positions.end());
+  const List<Index> segment_ids(batch.segments.begin(), batch.segments.end());
+  List<Index> position_ids(batch.positions.begin(), batch.positions.end());
   for (Index& position : position_ids) position += position_offset_;
-  auto sum = words_(std::span<const TokenId>(batch.ids));
-  if (segment_types_ > 0) sum = add(sum, segments_(std::span<const Index>(segment_ids)));
-  sum = add(sum, positions_(std::span<const Index>(position_ids)));
-  const Dropout drop = context.dropout(dropout.hidden);
-  const auto normed = embedding_norm_(sum);
-  return drop.p > 0 ? cloze::dropout(normed, drop) : normed;
+  List<Index> word_ids(batch.ids.size());
+  for (std::size_t i = 0; i < word_ids.size(); ++i) word_ids[i] = value(batch.ids[i]);
+  return embedding_norm<T, D>({words_.weight, word_ids}, {segments_.weight, segment_ids},
+                              {positions_.weight, position_ids}, embedding_norm_.weight, embedding_norm_.bias,
+                              {.eps = static_cast<T>(embedding_norm_.eps), .dropout = context.dropout(dropout.hidden)});
+}
+
+template <Scalar T, Device D>
+Tensor<T, D> TransformerEncoder<T, D>::run(const EncoderLayer<T, D>& layer, const Tensor<T, D>& x,
+                                           const PackedBatch& batch, const ForwardContext& context) const {
+  const auto drawn = layer.draw_dropout(context, dropout);
+  // The last layer's backward pass comes first: computing it again would save nothing.
+  const bool last = &layer == &layers_.back();
+  return context.recompute && !last ? layer.recomputed(x, batch.cu_seqlens, drawn) : layer(x, batch.cu_seqlens, drawn);
 }
 
 template <Scalar T, Device D>
 Tensor<T, D> TransformerEncoder<T, D>::forward(const PackedBatch& batch, const ForwardContext& context) const {
   auto x = embed(batch, context);
-  for (const auto& layer : layers_) x = layer(x, batch.cu_seqlens, layer.draw_dropout(context, dropout));
+  for (const auto& layer : layers_) x = run(layer, x, batch, context);
   return x;
 }
 
@@ -125,8 +138,7 @@ Tensor<T, D> TransformerEncoder<T, D>::forward_rows(const PackedBatch& batch, st
                                                     const ForwardContext& context) const {
   auto x = embed(batch, context);
   const RowSelection selection(rows, batch.cu_seqlens);
-  for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
-    x = layers_[i](x, batch.cu_seqlens, layers_[i].draw_dropout(context, dropout));
+  for (std::size_t i = 0; i + 1 < layers_.size(); ++i) x = run(layers_[i], x, batch, context);
   return layers_.back()(x, selection, batch.cu_seqlens, layers_.back().draw_dropout(context, dropout));
 }
 

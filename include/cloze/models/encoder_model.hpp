@@ -10,6 +10,7 @@
 #include <cloze/io/safetensors_writer.hpp>
 #include <cloze/models/encoder.hpp>
 #include <cloze/models/pretrained.hpp>
+#include <cloze/models/random_init.hpp>
 
 namespace cloze {
 
@@ -72,13 +73,16 @@ class EncoderModel {
   EncoderModel(EncoderConfig config, std::string class_suffix, const LoadOptions& options);
 
   void load(PretrainedFolder& folder);
+  /// Instead of load(): fresh weights. Throws [cloze.config.4] where the config is of another architecture than `wanted`
+  /// (null: any).
+  void draw(const Rng& rng, const EncoderArchitecture* wanted);
   std::string prefix() const { return config_.architecture->prefix; }
   /// Appends to slots_: the visitor for a derived class's own parts.
   ParameterVisitor<T, D> adder() {
     return [this](const ParameterSlot<T, D>& slot) { slots_.push_back(slot); };
   }
   /// The first row of every sequence, [CLS]. Throws [cloze.encoder.5] where a sequence is empty.
-  static std::vector<Index> first_rows(const PackedBatch& batch);
+  static List<Index> first_rows(const PackedBatch& batch);
 
   EncoderConfig config_;
   std::string class_suffix_;
@@ -100,6 +104,14 @@ void EncoderModel<T, D>::load(PretrainedFolder& folder) {
 }
 
 template <Scalar T, Device D>
+void EncoderModel<T, D>::draw(const Rng& rng, const EncoderArchitecture* wanted) {
+  require(wanted == nullptr || config_.architecture == wanted, "cloze.config.4",
+          "{}: \"model_type\": wanted one of {}, found \"{}\"", config_.where, wanted->name, config_.model_type);
+  initialize_parameters(slots_, config_, rng);
+  for (const auto& slot : slots_) report_.fresh.push_back(slot.name);
+}
+
+template <Scalar T, Device D>
 void EncoderModel<T, D>::save_pretrained(const std::filesystem::path& folder) const {
   std::error_code code;
   std::filesystem::create_directories(folder, code);
@@ -118,7 +130,7 @@ void EncoderModel<T, D>::save_pretrained(const std::filesystem::path& folder) co
 }
 
 template <Scalar T, Device D>
-std::vector<Index> EncoderModel<T, D>::first_rows(const PackedBatch& batch) {
+List<Index> EncoderModel<T, D>::first_rows(const PackedBatch& batch) {
   for (Index s = 0; s < batch.sequences(); ++s)
     require(batch.length(s) > 0, "cloze.encoder.5",
             "sequence {} of the batch is empty: its first token is wanted and it has none", s);

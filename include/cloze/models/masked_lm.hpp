@@ -17,6 +17,11 @@ class EncoderForMaskedLM : public EncoderModel<T, D> {
                            const ForwardContext& context = {}) const;
   /// The scores of the whole vocabulary at every mask.   ->  [masks, vocab]
   Tensor<T, D> mask_logits(const PackedBatch& batch, const ForwardContext& context = {}) const;
+  /// The masked-LM loss: the mean cross entropy of batch.targets, one a mask, over the whole vocabulary, of which only
+  /// a block of rows is in memory at a time.   ->  scalar Throws [cloze.losses.1] where the batch has no targets.
+  Tensor<T, D> mask_loss(const PackedBatch& batch, const ForwardContext& context = {}) const {
+    return target_loss(mask_hidden(batch, context), batch);
+  }
   /// The scores of the whole vocabulary at every token: for inspection, as it is vocab / hidden times the size of the
   /// hidden states.   ->  [tokens, vocab]
   Tensor<T, D> logits(const PackedBatch& batch, const ForwardContext& context = {}) const;
@@ -31,6 +36,8 @@ class EncoderForMaskedLM : public EncoderModel<T, D> {
                      const std::string& class_suffix = "ForMaskedLM");
   /// Throws PretrainedFolder's errors; a tied decoder that the file repeats must equal the embeddings.
   void load(const std::filesystem::path& folder);
+  /// hidden [masks, hidden]  ->  scalar
+  Tensor<T, D> target_loss(const Tensor<T, D>& hidden, const PackedBatch& batch) const;
 
   using EncoderModel<T, D>::encoder_;
   using EncoderModel<T, D>::config_;
@@ -76,6 +83,13 @@ Tensor<T, D> EncoderForMaskedLM<T, D>::mask_scores(const PackedBatch& batch, std
 template <Scalar T, Device D>
 Tensor<T, D> EncoderForMaskedLM<T, D>::mask_logits(const PackedBatch& batch, const ForwardContext& context) const {
   return head_(mask_hidden(batch, context));
+}
+
+template <Scalar T, Device D>
+Tensor<T, D> EncoderForMaskedLM<T, D>::target_loss(const Tensor<T, D>& hidden, const PackedBatch& batch) const {
+  List<Index> targets(batch.targets.size());
+  for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = value(batch.targets[i]);
+  return head_.loss(hidden, targets);
 }
 
 template <Scalar T, Device D>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <cloze/autograd/gather.hpp>
+#include <cloze/autograd/linear_cross_entropy.hpp>
 #include <cloze/models/config.hpp>
 #include <cloze/nn/layer_norm.hpp>
 #include <cloze/nn/linear.hpp>
@@ -46,11 +47,19 @@ class MlmHead {
     return linear(features(hidden), gather_rows(decoder_, words), gather_rows(bias_, words));
   }
 
+  /// cross_entropy of the scores of all words, without holding them: see linear_cross_entropy.
+  ///   hidden [rows, hidden], labels [rows]  ->  scalar
+  Tensor<T, D> loss(const Tensor<T, D>& hidden, std::span<const Index> labels,
+                    const CrossEntropyOptions& options = {}) const {
+    return linear_cross_entropy(features(hidden), decoder_, bias_, labels, options);
+  }
+
   /// What the decoder multiplies.   hidden [rows, hidden]  ->  [rows, hidden]
   Tensor<T, D> features(const Tensor<T, D>& hidden) const { return norm_(transform_(hidden, activation_)); }
 
   bool tied() const { return tied_; }
-  const Tensor<T, D>& bias() const { return bias_; }  // [vocab]
+  const Tensor<T, D>& bias() const { return bias_; }        // [vocab]
+  const Tensor<T, D>& decoder() const { return decoder_; }  // [vocab, hidden]
 
   void visit(const MlmHeadNames& names, const ParameterVisitor<T, D>& f) const {
     f({tied_ ? names.bias : names.decoder + ".bias", bias_});  // an untied decoder is a layer of its own

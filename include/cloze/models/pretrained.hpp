@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/io/weight_source.hpp>
 #include <cloze/nn/module.hpp>
 
@@ -87,12 +88,11 @@ class PretrainedFolder {
   std::string locate(const std::string& name, const Shape& shape) {
     const auto stored = find(name);
     if (!stored) {
-      fail("cloze.pretrained.1", "{}: tensor \"{}\" of shape {} is missing{}", where(), name, shape.text(),
-           similar(name));
+      fail("cloze.pretrained.1", "{}: tensor \"{}\" of shape {} is missing{}", where(), name, shape, similar(name));
     }
     require(source_.shape(*stored) == shape, "cloze.pretrained.2",
-            "{}: tensor \"{}\": wanted shape {} (by config.json), found {}", where(), *stored, shape.text(),
-            source_.shape(*stored).text());
+            "{}: tensor \"{}\": wanted shape {} (by config.json), found {}", where(), *stored, shape,
+            source_.shape(*stored));
     used_.insert(*stored);
     return *stored;
   }
@@ -118,8 +118,8 @@ class PretrainedFolder {
       if (count++ < 3) examples += (examples.empty() ? "" : ", ") + stored;
     }
     if (count == 0)
-      return fmt::format("; the file holds {} tensors and none begins with \"{}\"", source_.names().size(), head);
-    return fmt::format("; the file holds {} tensors that begin with \"{}\": {}{}", count, head, examples,
+      return formatted("; the file holds {} tensors and none begins with \"{}\"", source_.names().size(), head);
+    return formatted("; the file holds {} tensors that begin with \"{}\": {}{}", count, head, examples,
                        count > 3 ? ", …" : "");
   }
 

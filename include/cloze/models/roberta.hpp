@@ -15,6 +15,12 @@ class RobertaForMaskedLM : public EncoderForMaskedLM<T, D> {
     model.load(folder);
     return model;
   }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static RobertaForMaskedLM from_config(const EncoderConfig& config, const Rng& rng, const LoadOptions& options = {}) {
+    RobertaForMaskedLM model(config, options);
+    model.draw(rng, &roberta_architecture());
+    return model;
+  }
 
  private:
   using EncoderForMaskedLM<T, D>::EncoderForMaskedLM;
@@ -28,6 +34,13 @@ class RobertaForSequenceClassification : public EncoderForSequenceClassification
                                                           const ClassificationOptions& options = {}) {
     RobertaForSequenceClassification model(read_pretrained_config(folder, {&roberta_architecture()}), options);
     model.load(folder, options);
+    return model;
+  }
+  /// Fresh weights: initialize_parameters(). Errors: [cloze.config.4] a config of another architecture.
+  static RobertaForSequenceClassification from_config(const EncoderConfig& config, const Rng& rng,
+                                                      const ClassificationOptions& options = {}) {
+    RobertaForSequenceClassification model(config, options);
+    model.draw(rng, &roberta_architecture());
     return model;
   }
 

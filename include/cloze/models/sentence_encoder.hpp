@@ -30,6 +30,13 @@ class SentenceEncoder : public EncoderModel<T, D> {
     return model;
   }
 
+  /// Fresh weights: initialize_parameters().
+  static SentenceEncoder from_config(const EncoderConfig& config, const Rng& rng, const LoadOptions& options = {}) {
+    SentenceEncoder model(config, options);
+    model.draw(rng, nullptr);
+    return model;
+  }
+
   /// The mean of each sequence's hidden states, differentiable.   ->  [sequences, hidden]; an empty sequence: zeros
   Tensor<T, D> mean_hidden(const PackedBatch& batch, const ForwardContext& context = {}) const {
     return segment_mean(this->encoder_.forward(batch, context), batch.cu_seqlens);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <cloze/autograd/dropout.hpp>
+#include <cloze/core/error.hpp>
 #include <cloze/models/encoder_model.hpp>
 
 namespace cloze {
@@ -27,6 +29,11 @@ class EncoderForSequenceClassification : public EncoderModel<T, D> {
   EncoderForSequenceClassification(const EncoderConfig& config, const ClassificationOptions& options);
   /// Throws PretrainedFolder's errors; a head missing from the file is one of them unless a fresh one is asked for.
   void load(const std::filesystem::path& folder, const ClassificationOptions& options);
+  void draw(const Rng& rng, const EncoderArchitecture* wanted) {
+    dense_.visit(config_.architecture->classification.dense, this->adder());
+    output_.visit(config_.architecture->classification.output, this->adder());
+    EncoderModel<T, D>::draw(rng, wanted);
+  }
 
   using EncoderModel<T, D>::encoder_;
   using EncoderModel<T, D>::config_;
@@ -62,8 +69,8 @@ EncoderConfig EncoderForSequenceClassification<T, D>::with_labels(EncoderConfig 
   auto& names = config.json["id2label"] = nlohmann::json::object();
   auto& ids = config.json["label2id"] = nlohmann::json::object();
   for (Index i = 0; i < wanted; ++i) {
-    names[std::to_string(i)] = fmt::format("LABEL_{}", i);
-    ids[fmt::format("LABEL_{}", i)] = i;
+    names[std::to_string(i)] = formatted("LABEL_{}", i);
+    ids[formatted("LABEL_{}", i)] = i;
   }
   return config;
 }

@@ -1,10 +1,12 @@
 // EncoderLayer: attention and feed-forward, each followed by dropout, residual and layer norm (post-norm, as in BERT).
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 
 #include <cloze/autograd/gather.hpp>
+#include <cloze/autograd/recompute.hpp>
 #include <cloze/nn/feed_forward.hpp>
 #include <cloze/nn/forward_context.hpp>
 #include <cloze/nn/layer_norm.hpp>
@@ -67,6 +69,18 @@ struct EncoderLayer {
                           const EncoderLayerDropout& dropout) const {
     const auto middle = attention_norm(attention(x, cu_seqlens, dropout.attention), x, dropout.projection);
     return output_norm(feed_forward(middle), middle, dropout.feed_forward);
+  }
+
+  /// The same bits, but only x is kept for the backward pass, which computes the layer again.
+  Tensor<T, D> recomputed(const Tensor<T, D>& x, std::span<const Index> cu_seqlens,
+                          const EncoderLayerDropout& dropout) const {
+    const std::array<Tensor<T, D>, 12> parameters{
+        attention.qkv.weight,     attention.qkv.bias,     attention.output.weight, attention.output.bias,
+        attention_norm.weight,    attention_norm.bias,    feed_forward.up.weight,  feed_forward.up.bias,
+        feed_forward.down.weight, feed_forward.down.bias, output_norm.weight,      output_norm.bias};
+    return recompute(x, std::span<const Tensor<T, D>>(parameters),
+                     [layer = *this, lengths = List<Index>(cu_seqlens.begin(), cu_seqlens.end()),
+                      dropout](const Tensor<T, D>& input) { return layer(input, lengths, dropout); });
   }
 
   /// Only the selected rows of the result: everything but keys and values is computed for them alone. Dropout is drawn

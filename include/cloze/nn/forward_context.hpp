@@ -21,6 +21,8 @@ struct DropoutRates {
 struct ForwardContext {
   bool training = false;
   Rng* rng = nullptr;
+  bool recompute = false;  // layers keep their input alone and are computed again in the backward pass: less memory, a
+                           // third more time, the same bits
 
   /// The dropout of one operation. Throws [cloze.nn.1] where one is wanted and there is no generator, or the
   /// probability is outside [0, 1).

@@ -31,11 +31,7 @@ struct StateEntry {
   Index first_row = 0;
   Index rows = 0;
   /// Extents of the slice.
-  Shape shape() const {
-    std::vector<Index> extents(tensor.shape().extents().begin(), tensor.shape().extents().end());
-    if (!extents.empty()) extents[0] = rows;
-    return Shape(std::span<const Index>(extents));
-  }
+  Shape shape() const { return tensor.rank() == 0 ? tensor.shape() : tensor.shape().with_first(rows); }
   /// Its elements, sharing memory, outside the tape.
   Tensor<T, D> slice() const {
     const Index row = rows == 0 ? 0 : tensor.size() / tensor.dim(0);

@@ -75,7 +75,7 @@ class ParameterList {
   void append(const ParameterList& other) {
     parameters_.insert(parameters_.end(), other.parameters_.begin(), other.parameters_.end());
   }
-  /// Forgets every gradient, keeping the memory.
+  /// Forgets every gradient and frees its memory.
   void zero_grad() {
     for (auto& parameter : parameters_) parameter.tensor.zero_grad();
   }

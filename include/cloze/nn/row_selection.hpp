@@ -2,18 +2,18 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include <cloze/core/error.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/core/pool.hpp>
 
 namespace cloze {
 
 /// The rows (mask positions, first tokens) whose last-layer result is wanted.
 struct RowSelection {
-  std::vector<Index> rows;        // [n] rows of the batch, ascending
-  std::vector<Index> cu_seqlens;  // [sequences + 1] how the selected rows fall to the sequences
-  std::vector<Index> positions;   // [n] of each row within its sequence
+  List<Index> rows;        // [n] rows of the batch, ascending
+  List<Index> cu_seqlens;  // [sequences + 1] how the selected rows fall to the sequences
+  List<Index> positions;   // [n] of each row within its sequence
 
   /// Throws [cloze.nn.2] where a row is outside the batch or out of order. A row may come several times.
   RowSelection(std::span<const Index> wanted, std::span<const Index> batch_cu_seqlens)

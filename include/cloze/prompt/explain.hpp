@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/data/example.hpp>
 #include <cloze/prompt/render.hpp>
@@ -27,7 +28,7 @@ std::string spell(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
     if (value(id) < static_cast<Index>(tokenizer.vocab_size())) {
       text += std::string_view(tokenizer.token(id));
     } else {
-      text += fmt::format("<soft {}>", value(id) - static_cast<Index>(tokenizer.vocab_size()));
+      text += formatted("<soft {}>", value(id) - static_cast<Index>(tokenizer.vocab_size()));
     }
   }
   return text;
@@ -44,27 +45,27 @@ std::string explain(const Template& prompt, const Example& example, const Tokeni
   if constexpr (ShowsLabels<V>) label_words = verbalizer.label_words();
   const Rendered rendered = render_spans(prompt, example, demos, tokenizer, label_words, options);
   const std::span<const TokenId> ids = rendered.prompt.ids;
-  std::string text = fmt::format("{}: {} tokens of at most {}, {} cut\ninput: {}\n", describe(example), ids.size(),
+  std::string text = formatted("{}: {} tokens of at most {}, {} cut\ninput: {}\n", describe(example), ids.size(),
                                  options.max_length, rendered.prompt.tokens_cut, detail::spell(tokenizer, ids));
-  text += fmt::format("{:>9}  {:>4}  {:<24} {}\n", "positions", "cut", "piece", "tokens");
+  text += formatted("{:>9}  {:>4}  {:<24} {}\n", "positions", "cut", "piece", "tokens");
   for (const RenderedSpan& span : rendered.spans) {
     std::string piece = describe(*span.piece);
-    if (span.demonstration >= 0) piece += fmt::format(" of demo {}", span.demonstration);
+    if (span.demonstration >= 0) piece += formatted(" of demo {}", span.demonstration);
     const auto begin = static_cast<std::size_t>(span.begin), size = static_cast<std::size_t>(span.end - span.begin);
-    text += fmt::format("{:>9}  {:>4}  {:<24} {}\n",
-                        size == 0 ? std::string("-") : fmt::format("{}-{}", span.begin, span.end - 1), span.cut, piece,
+    text += formatted("{:>9}  {:>4}  {:<24} {}\n",
+                        size == 0 ? std::string("-") : formatted("{}-{}", span.begin, span.end - 1), span.cut, piece,
                         detail::spell(tokenizer, ids.subspan(begin, size)));
   }
   text += "masks:";
-  for (const Index mask : rendered.prompt.masks) text += fmt::format(" {}", mask);
+  for (const Index mask : rendered.prompt.masks) text += formatted(" {}", mask);
   text += "\nlabel words:";
   if constexpr (requires { verbalizer.label_names(); }) {
     for (std::size_t i = 0; i < label_words.size(); ++i)
-      text += fmt::format("{} {} = \"{}\" ({})", i == 0 ? "" : ",", verbalizer.label_names()[i],
+      text += formatted("{} {} = \"{}\" ({})", i == 0 ? "" : ",", verbalizer.label_names()[i],
                           tokenizer.token(label_words[i]), value(label_words[i]));
   } else {
     for (const TokenId id : std::span<const TokenId>(verbalizer.words()))
-      text += fmt::format(" \"{}\" ({})", tokenizer.token(id), value(id));
+      text += formatted(" \"{}\" ({})", tokenizer.token(id), value(id));
   }
   return text + "\n";
 }

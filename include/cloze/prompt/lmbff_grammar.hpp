@@ -128,8 +128,8 @@ inline std::optional<Index> lmbff_sentence(std::string_view part) {
   return std::nullopt;
 }
 
-/// One demonstration's part of an expanded template, with only whole pieces replaced.
-inline std::string lmbff_demo(std::string_view sub, Index sentences, Index label) {
+/// The part of demonstration `number` in an expanded template, with only whole pieces replaced.
+inline std::string lmbff_demo(std::string_view sub, Index sentences, Index number, std::string_view answer) {
   std::string demo;
   for (bool more = true; more;) {
     more = sub.find('*') != std::string_view::npos;
@@ -137,9 +137,9 @@ inline std::string lmbff_demo(std::string_view sub, Index sentences, Index label
     const auto sentence = lmbff_sentence(part);
     if (sentence) {
       demo += part.substr(0, part.find('_') + 1);
-      demo += std::to_string(sentences + sentences * label + *sentence);
+      demo += std::to_string(sentences + sentences * number + *sentence);
     } else {
-      demo += part == "mask" ? "label_" + std::to_string(label) : std::string(part);
+      demo += part == "mask" ? std::string(answer) + std::to_string(number) : std::string(part);
     }
     if (more) demo += '*';
   }
@@ -162,13 +162,13 @@ inline std::string lmbff_expand_demos(std::string_view text, Index labels, bool 
     if (detail::lmbff_sentence(detail::take_until(rest, '*')) == Index{1}) sentences = 2;
   for (Index label = 0; label < labels; ++label) {
     if (!compat) {
-      expanded += detail::lmbff_demo(sub, sentences, label);
+      expanded += detail::lmbff_demo(sub, sentences, label, "label_");
       continue;
     }
     std::string demo = sub;
     for (Index i = 0; i < sentences; ++i)
-      demo = detail::replace_all(demo, fmt::format("_{}", i), fmt::format("_{}", sentences + sentences * label + i));
-    expanded += detail::replace_all(demo, "*mask*", fmt::format("*label_{}*", label));
+      demo = detail::replace_all(demo, formatted("_{}", i), formatted("_{}", sentences + sentences * label + i));
+    expanded += detail::replace_all(demo, "*mask*", formatted("*label_{}*", label));
   }
   return expanded;
 }

@@ -23,11 +23,16 @@
 
 namespace cloze {
 
+/// Where demonstrations stand: after the query, or before it (the first one first), behind the leading special tokens.
+enum class DemoPlace { after, before };
+
 struct RenderOptions {
   Index max_length = 512;  // tokens of a prompt, special tokens included
   Truncation truncation =
       Truncation::longest;  // which texts are cut where it is longer; compat templates: tail or head
   bool segments = false;    // token type 1 after the first sep (BERT pairs); else all 0
+  DemoPlace demos = DemoPlace::after;
+  bool drop_demos = false;  // where it is too long, whole demonstrations go first, the farthest from the query first
 };
 
 /// Where a piece lies in the prompt. `piece` belongs to the template.
@@ -108,10 +113,20 @@ class Renderer {
     require(options_.max_length > 0, "cloze.prompt.2", "a prompt of at most {} tokens is wanted", options_.max_length);
     for (const Demonstration& demo : demos_)
       require(demo.example != nullptr, "cloze.prompt.4", "{}: a demonstration without an example", describe(example_));
+    require(!options_.drop_demos || (!template_.shows_demonstrations() && !template_.cuts_anywhere()), "cloze.prompt.4",
+            "{}: template \"{}\" names its demonstrations or is cut anywhere, so none can be dropped",
+            describe(example_), template_.text());
+    const bool shows = !template_.shows_demonstrations(), before = shows && options_.demos == DemoPlace::before;
     if (template_.wraps()) wrap(SpecialRole::cls, -1);
-    for (const Piece& piece : template_.pieces()) add(piece, -1);
+    auto piece = template_.pieces().begin();
+    if (before) {
+      for (; piece != template_.pieces().end() && opens(*piece); ++piece) add(*piece, -1);
+      add_demonstrations();
+    }
+    for (; piece != template_.pieces().end(); ++piece) add(*piece, -1);
     if (template_.wraps()) wrap(SpecialRole::sep, -1);
-    if (!template_.shows_demonstrations()) add_demonstrations();
+    if (shows && !before) add_demonstrations();
+    if (options_.drop_demos) drop_demonstrations();
     if (!template_.cuts_anywhere()) fit();
     return emit();
   }
@@ -127,6 +142,27 @@ class Renderer {
       return (piece->kind == PieceKind::text || piece->kind == PieceKind::meta) && !piece->keep;
     }
   };
+
+  static bool opens(const Piece& piece) {
+    return piece.kind == PieceKind::special && (piece.special == SpecialRole::cls || piece.special == SpecialRole::bos);
+  }
+
+  void drop_demonstrations() {
+    Index total = 0;
+    std::vector<Index> sizes(demos_.size());
+    for (const Span& span : spans_) {
+      const auto size = static_cast<Index>(span.ids.size());
+      total += size;
+      if (span.demo >= 0) sizes[static_cast<std::size_t>(span.demo)] += size;
+    }
+    Index first = 0, last = static_cast<Index>(demos_.size());  // those that stay
+    while (total > options_.max_length && first < last) {
+      const Index gone = options_.demos == DemoPlace::before ? first++ : --last;
+      total -= sizes[static_cast<std::size_t>(gone)];
+      dropped_ += sizes[static_cast<std::size_t>(gone)];
+    }
+    std::erase_if(spans_, [&](const Span& span) { return span.demo >= 0 && (span.demo < first || span.demo >= last); });
+  }
 
   void add_demonstrations() {
     require(demos_.empty() || template_.demonstration().has_value(), "cloze.prompt.4",
@@ -289,7 +325,7 @@ class Renderer {
       fail("cloze.prompt.2",
            "{}: the budget is {} tokens, but what is never cut has {}; the largest part of it is {}{} with {}",
            describe(example_), options_.max_length, fixed, describe(*largest->piece),
-           largest->demo < 0 ? "" : fmt::format(" of demonstration {}", largest->demo), largest->ids.size());
+           largest->demo < 0 ? "" : formatted(" of demonstration {}", largest->demo), largest->ids.size());
     }
     const auto kept = fit_texts(lengths, options_.max_length - fixed, options_.truncation);
     std::size_t next = 0;
@@ -301,6 +337,7 @@ class Renderer {
   Rendered emit() const {
     Rendered result;
     Prompt& prompt = result.prompt;
+    prompt.tokens_cut = dropped_;
     std::int32_t segment = 0;
     for (const Span& span : spans_) {
       const Index begin = static_cast<Index>(prompt.ids.size());
@@ -346,6 +383,7 @@ class Renderer {
   std::span<const TokenId> label_words_;
   const RenderOptions& options_;
   std::vector<Span> spans_;
+  Index dropped_ = 0;  // tokens of demonstrations that were left out
   std::map<std::string, SoftTokens> soft_;
 };
 

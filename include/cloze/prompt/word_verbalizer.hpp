@@ -59,7 +59,7 @@ class WordVerbalizer {
       std::set<std::string> seen;
       for (const std::string& word : labels[label].words) {
         const auto add_fault = [&](const std::string& what) {
-          faults += fmt::format("\n  label \"{}\": \"{}\" {}", labels[label].label, word, what);
+          faults += formatted("\n  label \"{}\": \"{}\" {}", labels[label].label, word, what);
         };
         if (!seen.insert(word).second) {
           add_fault("is listed twice");
@@ -73,7 +73,7 @@ class WordVerbalizer {
         const auto [first, added] = owner.emplace(ids.front(), label);
         if (!added) {
           add_fault(first->second == label ? "is the same token as another word of this label"
-                                           : fmt::format("also stands for label \"{}\"", labels[first->second].label));
+                                           : formatted("also stands for label \"{}\"", labels[first->second].label));
           continue;
         }
         words_.push_back(ids.front());
@@ -112,14 +112,22 @@ class WordVerbalizer {
   Tensor<T, D> operator()(const Tensor<T, D>& scores) const {
     require(scores.defined() && scores.rank() == 2 && scores.columns() == static_cast<Index>(words_.size()),
             "cloze.verbalizer.3", "word scores {}: wanted [masks, {}], a column for each of the verbalizer's words",
-            scores.defined() ? scores.shape().text() : "undefined", words_.size());
+            scores.defined() ? scores.shape() : Shape(), words_.size());
     if (options_.score == WordScore::weighted) {
-      const std::vector<T> weights(weights_.begin(), weights_.end());
+      const List<T> weights(weights_.begin(), weights_.end());
       return reduce_columns(scores, bounds_, ColumnReduce::sum,
-                            Tensor<T, D>::from(weights, {static_cast<Index>(weights.size())}));
+                            Tensor<T, D>::from(std::span<const T>(weights), {static_cast<Index>(weights.size())}));
     }
     if (words_.size() == label_names_.size()) return scores;  // one word each, in the order of the labels
     return reduce_columns(scores, bounds_, kind());
+  }
+
+  /// The tokens that a word stands for: one where it can be a label word.
+  template <TokenizerLike Tokenizer>
+  static std::vector<TokenId> find_word(const Tokenizer& tokenizer, const std::string& word, bool leading_space = true) {
+    if (!word.empty() && std::string_view("<[.,").find(word.front()) != std::string_view::npos)
+      if (const auto entry = tokenizer.find(word)) return {*entry};
+    return tokenizer.encode((leading_space ? std::string(tokenizer.word_prefix()) : std::string()) + word);
   }
 
  private:
@@ -140,13 +148,6 @@ class WordVerbalizer {
     return labels;
   }
 
-  template <TokenizerLike Tokenizer>
-  static std::vector<TokenId> find_word(const Tokenizer& tokenizer, const std::string& word, bool leading_space) {
-    if (!word.empty() && std::string_view("<[.,").find(word.front()) != std::string_view::npos)
-      if (const auto entry = tokenizer.find(word)) return {*entry};
-    return tokenizer.encode((leading_space ? std::string(tokenizer.word_prefix()) : std::string()) + word);
-  }
-
   /// What is wrong with a word's tokens; empty where nothing is.
   template <TokenizerLike Tokenizer>
   static std::string token_fault(const Tokenizer& tokenizer, const std::string& word, const std::vector<TokenId>& ids) {
@@ -154,8 +155,8 @@ class WordVerbalizer {
     const SpecialTokens& special = tokenizer.special();
     if (ids.size() > 1) {
       std::string tokens;
-      for (const TokenId id : ids) tokens += fmt::format(" \"{}\"", tokenizer.token(id));
-      return fmt::format("is {} tokens:{}", ids.size(), tokens);
+      for (const TokenId id : ids) tokens += formatted(" \"{}\"", tokenizer.token(id));
+      return formatted("is {} tokens:{}", ids.size(), tokens);
     }
     if (ids.front() == special.unk) return "is unknown to the tokenizer";
     for (const auto& id : {special.cls, special.sep, special.mask, special.pad, special.bos, special.eos})

@@ -1,9 +1,10 @@
 // The gradient of one tensor: dense, or only the rows that were touched.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include <cloze/tensor/storage.hpp>
 
@@ -50,7 +51,8 @@ class Gradient {
 
   /// Room for some rows of a gradient of [any, columns]. Fills `slots` with where each of `ids` goes in `data`, in
   /// rows. The rows hold zeros or what was added before: always add.
-  GradTarget<T> rows(std::span<const Index> ids, Index columns, std::vector<Index>& slots) {
+  template <class Slots>  // a std::vector<Index> or a List<Index>
+  GradTarget<T> rows(std::span<const Index> ids, Index columns, Slots& slots) {
     slots.resize(ids.size());
     if (dense_written_) {
       std::ranges::copy(ids, slots.begin());
@@ -80,18 +82,13 @@ class Gradient {
   std::span<const Index> touched() const { return rows_; }
   T* touched_data() const { return values_.data(); }
 
-  /// Forgets the gradient; keeps the memory for the next step.
-  void clear() {
-    dense_written_ = false;
-    drop_rows();
-  }
-  /// Forgets the gradient and frees its memory.
+  /// Forgets the gradient and frees its memory: the next forward pass can use it.
   void release() { *this = Gradient(); }
 
  private:
   void drop_rows() {
     if (rows_.empty()) return;
-    values_.zero();
+    values_ = {};
     values_used_ = 0;
     rows_.clear();
     slot_of_.clear();
@@ -99,8 +96,9 @@ class Gradient {
 
   Storage<T, D> dense_;
   bool dense_written_ = false;
-  std::vector<Index> rows_;
-  std::unordered_map<Index, Index> slot_of_;
+  List<Index> rows_;
+  std::unordered_map<Index, Index, std::hash<Index>, std::equal_to<Index>, PoolAllocator<std::pair<const Index, Index>>>
+      slot_of_;
   Storage<T, D> values_;
   Index values_used_ = 0;
   Index width_ = 0;  // of a row

@@ -12,6 +12,19 @@
 
 namespace cloze {
 
+class Shape;
+
+}  // namespace cloze
+
+/// A shape is an argument of require() and fail() as it is: its text is made only where there is something to report.
+template <>
+struct fmt::formatter<cloze::Shape> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  inline fmt::appender format(const cloze::Shape& shape, fmt::format_context& context) const;
+};
+
+namespace cloze {
+
 /// Row-major extents. Rank 0 is a scalar of size 1.
 class Shape {
  public:
@@ -37,7 +50,7 @@ class Shape {
   /// Extent `i`; negative counts from the end. Throws [cloze.tensor.2] outside the rank.
   Index dim(int i) const {
     const int at = i < 0 ? i + rank_ : i;
-    require(at >= 0 && at < rank_, "cloze.tensor.2", "dimension {} of a tensor of shape {}", i, text());
+    require(at >= 0 && at < rank_, "cloze.tensor.2", "dimension {} of a tensor of shape {}", i, *this);
     return extents_[at];
   }
   /// Number of elements.
@@ -57,6 +70,12 @@ class Shape {
     return product;
   }
   std::span<const Index> extents() const { return {extents_.data(), static_cast<std::size_t>(rank_)}; }
+  /// The same shape with its first extent replaced. The rank is 1 or more.
+  Shape with_first(Index extent) const {
+    Shape result = *this;
+    result.extents_[0] = extent;
+    return result;
+  }
   /// The same shape with its last extent replaced.
   Shape with_columns(Index columns) const {
     Shape result = *this;
@@ -79,3 +98,8 @@ class Shape {
 };
 
 }  // namespace cloze
+
+inline fmt::appender fmt::formatter<cloze::Shape>::format(const cloze::Shape& shape,
+                                                          fmt::format_context& context) const {
+  return std::ranges::copy(shape.text(), context.out()).out;
+}

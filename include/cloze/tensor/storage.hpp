@@ -10,6 +10,7 @@
 #include <cloze/core/device.hpp>
 #include <cloze/core/error.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/core/pool.hpp>
 
 namespace cloze {
 
@@ -17,13 +18,20 @@ namespace cloze {
 template <Device D>
 struct Memory;
 
-/// Cache-line aligned, so that vector loads never straddle a line at the start of a tensor.
+/// The host's pool: cache-line aligned, so that vector loads never straddle a line at the start of a tensor, and kept
+/// for the next step.
 template <>
 struct Memory<Cpu> {
   static constexpr bool host = true;
-  static void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}); }
-  static void release(void* memory, std::size_t) noexcept { ::operator delete (memory, std::align_val_t{64}); }
+  static void* allocate(std::size_t bytes) { return Pool::host().allocate(bytes); }
+  static void release(void* memory, std::size_t bytes) noexcept { Pool::host().release(memory, bytes); }
   static void zero(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
+
+  /// Bytes of all tensors and tapes on the host.
+  static MemoryStatistics statistics() noexcept { return Pool::host().statistics(); }
+  static void reset_peak() noexcept { Pool::host().reset_peak(); }
+  /// Gives what is not used back to the system: after training, say.
+  static void trim() noexcept { Pool::host().trim(); }
 };
 
 /// Its own blocks from malloc, of exactly the size asked for: an overrun is visible to the sanitizers.
@@ -58,7 +66,8 @@ class Storage {
   explicit Storage(Index size) : size_(size) {
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
     if (size == 0) return;
-    data_ = std::shared_ptr<T>(static_cast<T*>(allocate(bytes)), [bytes](T* p) { Memory<D>::release(p, bytes); });
+    data_ = std::shared_ptr<T>(
+        static_cast<T*>(allocate(bytes)), [bytes](T* p) { Memory<D>::release(p, bytes); }, PoolAllocator<T>());
   }
 
   T* data() const { return data_.get(); }

@@ -32,6 +32,12 @@ struct TensorBody final : TapeValue {
   Gradient<T, D> gradient;
 };
 
+template <class T, Device D>
+std::shared_ptr<TensorBody<T, D>> make_body(Shape shape, Storage<T, D> memory, Index begin) {
+  using Body = TensorBody<T, D>;
+  return std::allocate_shared<Body>(PoolAllocator<Body>(), shape, std::move(memory), begin);
+}
+
 }  // namespace detail
 
 /// The rows of a parameter that gradients have reached, for optimizers.
@@ -54,7 +60,7 @@ class Tensor {
   /// Uninitialised elements.
   static Tensor empty(Shape shape) {
     Tensor result;
-    result.body_ = std::make_shared<detail::TensorBody<T, D>>(shape, Storage<T, D>(shape.size()), 0);
+    result.body_ = detail::make_body<T, D>(shape, Storage<T, D>(shape.size()), 0);
     return result;
   }
   static Tensor zeros(Shape shape) {
@@ -66,7 +72,7 @@ class Tensor {
   /// Copies `values`, row-major. Throws [cloze.tensor.4] where their number is not the shape's.
   static Tensor from(std::span<const T> values, Shape shape) {
     require(static_cast<Index>(values.size()) == shape.size(), "cloze.tensor.4", "{} values for a tensor of shape {}",
-            values.size(), shape.text());
+            values.size(), shape);
     Tensor result = empty(shape);
     copy_elements<Cpu, D>(values.data(), result.body_->storage.data(), shape.size());
     return result;
@@ -105,8 +111,7 @@ class Tensor {
   }
   /// The one element of a tensor of size 1. Throws [cloze.tensor.5] otherwise.
   T item() const {
-    require(size() == 1, "cloze.tensor.5", "item() of a tensor of shape {}: it needs exactly one element",
-            shape().text());
+    require(size() == 1, "cloze.tensor.5", "item() of a tensor of shape {}: it needs exactly one element", shape());
     T value;
     copy_elements<D, Cpu>(data(), &value, 1);
     return value;
@@ -151,7 +156,7 @@ class Tensor {
     require(begin >= 0 && begin <= size() && shape.size() <= size() - begin, "cloze.tensor.6",
             "{} elements from {} of a tensor of {} elements", shape.size(), begin, size());
     Tensor result;
-    result.body_ = std::make_shared<detail::TensorBody<T, D>>(shape, body().storage, body().offset + begin);
+    result.body_ = detail::make_body<T, D>(shape, body().storage, body().offset + begin);
     return result;
   }
 
@@ -165,10 +170,11 @@ class Tensor {
   }
   bool is_leaf() const { return !body().node; }
 
-  /// d(this) / d(leaf) into every leaf that wants it, added to what is there. `this` must be one number.
-  void backward() const {
+  /// d(this) / d(leaf) into every leaf that wants it, added to what is there. `this` must be one number. `listener`
+  /// hears of each leaf as soon as its gradient is complete: see RuleOptimizer::backward_and_step.
+  void backward(LeafListener* listener = nullptr) const {
     require(size() == 1, "cloze.autograd.2", "backward() from a tensor of shape {}: it starts at a scalar loss",
-            shape().text());
+            shape());
     require(requires_grad(), "cloze.autograd.2",
             "backward() from a tensor that depends on nothing with requires_grad (or was computed under NoGrad)");
     if (body().node) {
@@ -180,7 +186,7 @@ class Tensor {
     if (start.add) copy_elements<D, Cpu>(start.data, &value, 1);  // a leaf that was its own loss before
     value += T{1};
     copy_elements<Cpu, D>(&value, start.data, 1);
-    run_backward(body_);
+    run_backward(body_, listener);
   }
   bool has_grad() const { return defined() && body().gradient.defined(); }
   /// The gradient, shaped as the tensor; undefined where there is none. A row-sparse one is spread out into a copy.
@@ -189,7 +195,7 @@ class Tensor {
     const Gradient<T, D>& gradient = body().gradient;
     if (!gradient.row_sparse()) {
       Tensor result;
-      result.body_ = std::make_shared<detail::TensorBody<T, D>>(shape(), gradient.dense_storage(), 0);
+      result.body_ = detail::make_body<T, D>(shape(), gradient.dense_storage(), 0);
       return result;
     }
     Tensor result = zeros(shape());
@@ -202,8 +208,8 @@ class Tensor {
   /// True where only some rows have a gradient: read them through touched_rows().
   bool has_row_sparse_grad() const { return defined() && body().gradient.row_sparse(); }
   TouchedRows<T> touched_rows() const { return {body().gradient.touched(), body().gradient.touched_data()}; }
-  /// Forgets the gradient, keeping its memory.
-  void zero_grad() { body().gradient.clear(); }
+  /// Forgets the gradient and frees its memory.
+  void zero_grad() { body().gradient.release(); }
 
   // For operations and optimizers.
   Gradient<T, D>& gradient() const { return body().gradient; }

@@ -22,7 +22,7 @@ auto adapt_tensor(T* data, const Tensor<S, D>& tensor) {
   static_assert(HostDevice<D>,
                 "cloze: xtensor() needs a device whose memory the host reads; copy with to<Cpu>() first");
   require(tensor.rank() == static_cast<int>(N), "cloze.xtensor.1", "xtensor<{}>() of a tensor of shape {}, rank {}", N,
-          tensor.shape().text(), tensor.rank());
+          tensor.shape(), tensor.rank());
   std::array<std::size_t, N> extents;
   for (std::size_t i = 0; i < N; ++i) extents[i] = static_cast<std::size_t>(tensor.shape()[static_cast<int>(i)]);
   return xt::adapt<xt::layout_type::row_major>(std::move(data), static_cast<std::size_t>(tensor.size()),

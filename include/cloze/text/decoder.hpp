@@ -8,8 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include <fmt/core.h>
-
+#include <cloze/core/error.hpp>
 #include <cloze/text/bpe.hpp>
 #include <cloze/text/unicode.hpp>
 
@@ -141,10 +140,10 @@ class Decoder {
   }
 
  private:
-  static std::string describe(const WordPieceDecoder& s) { return fmt::format("wordpiece {} {}", s.prefix, s.cleanup); }
+  static std::string describe(const WordPieceDecoder& s) { return formatted("wordpiece {} {}", s.prefix, s.cleanup); }
   static std::string describe(const ByteLevelDecoder&) { return "bytes"; }
   static std::string describe(const MetaspaceDecoder& s) {
-    return fmt::format("metaspace {} {}", static_cast<std::uint32_t>(s.replacement), s.drop_first);
+    return formatted("metaspace {} {}", static_cast<std::uint32_t>(s.replacement), s.drop_first);
   }
 
   std::vector<DecoderStep> steps_;

@@ -9,8 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include <fmt/core.h>
-
+#include <cloze/core/error.hpp>
 #include <cloze/text/charsmap.hpp>
 #include <cloze/text/normal_form.hpp>
 #include <cloze/text/normalized_text.hpp>
@@ -156,17 +155,17 @@ class Normalizer {
 
  private:
   static std::string describe(const BertNormalizer& s) {
-    return fmt::format("bert {} {} {} {}", s.clean_text, s.handle_chinese_chars, s.strip_accents, s.lowercase);
+    return formatted("bert {} {} {} {}", s.clean_text, s.handle_chinese_chars, s.strip_accents, s.lowercase);
   }
-  static std::string describe(const NormalForm& s) { return fmt::format("form {} {}", s.compatibility, s.composed); }
+  static std::string describe(const NormalForm& s) { return formatted("form {} {}", s.compatibility, s.composed); }
   static std::string describe(const Lowercase&) { return "lowercase"; }
   static std::string describe(const StripAccents&) { return "strip_accents"; }
-  static std::string describe(const Strip& s) { return fmt::format("strip {} {}", s.left, s.right); }
+  static std::string describe(const Strip& s) { return formatted("strip {} {}", s.left, s.right); }
   static std::string describe(const Prepend& s) { return "prepend " + to_utf8(s.text); }
   static std::string describe(const Replace& s) {
-    return fmt::format("replace {} {} by {}", s.space_run, to_utf8(s.pattern), to_utf8(s.content));
+    return formatted("replace {} {} by {}", s.space_run, to_utf8(s.pattern), to_utf8(s.content));
   }
-  static std::string describe(const Precompiled& s) { return fmt::format("precompiled {}", s.charsmap->strings()); }
+  static std::string describe(const Precompiled& s) { return formatted("precompiled {}", s.charsmap->strings()); }
 
   std::vector<NormalizerStep> steps_;
 };

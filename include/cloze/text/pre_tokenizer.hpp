@@ -9,8 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include <fmt/core.h>
-
+#include <cloze/core/error.hpp>
 #include <cloze/text/normalized_text.hpp>
 #include <cloze/text/unicode.hpp>
 
@@ -240,13 +239,13 @@ class PreTokenizer {
   static std::string describe(const WhitespacePreTokenizer&) { return "whitespace"; }
   static std::string describe(const WhitespaceSplit&) { return "whitespace_split"; }
   static std::string describe(const ByteLevel& s) {
-    return fmt::format("bytes {} {}", s.add_prefix_space, s.use_regex);
+    return formatted("bytes {} {}", s.add_prefix_space, s.use_regex);
   }
   static std::string describe(const Punctuation& s) {
-    return fmt::format("punctuation {}", static_cast<int>(s.behavior));
+    return formatted("punctuation {}", static_cast<int>(s.behavior));
   }
   static std::string describe(const Metaspace& s) {
-    return fmt::format("metaspace {} {} {}", static_cast<std::uint32_t>(s.replacement), static_cast<int>(s.prefix),
+    return formatted("metaspace {} {} {}", static_cast<std::uint32_t>(s.replacement), static_cast<int>(s.prefix),
                        s.split);
   }
 

@@ -9,8 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/core.h>
-
 #include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/text/tokenizer_parts.hpp>
@@ -63,7 +61,7 @@ inline void apply_special_tokens(SpecialTokens& special, const nlohmann::json& c
       continue;
     }
     const auto spelling = at->is_object()
-                              ? json_get<std::string>(*at, "content", fmt::format("{}: {}", where, role.key))
+                              ? json_get<std::string>(*at, "content", formatted("{}: {}", where, role.key))
                               : json_get<std::string>(config, role.key, where);
     const auto found = parts.vocabulary.find(spelling);
     require(found.has_value(), "cloze.text.13", "{}: \"{}\" is \"{}\", which the vocabulary has not", where, role.key,

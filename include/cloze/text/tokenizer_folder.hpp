@@ -11,8 +11,6 @@
 #include <system_error>
 #include <utility>
 
-#include <fmt/core.h>
-
 #include <cloze/core/error.hpp>
 #include <cloze/core/file.hpp>
 #include <cloze/core/json.hpp>
@@ -68,7 +66,7 @@ inline RawTokenizer read_vocab_txt(std::string_view text, const Json& config, st
   RawTokenizer raw;
   raw.vocabulary.reserve(text.size() / 8, text.size());
   each_line(text, [&](std::string_view token, std::size_t number) {
-    raw.vocabulary.add(token, static_cast<std::int64_t>(number) - 1, fmt::format("{}:{}", where, number));
+    raw.vocabulary.add(token, static_cast<std::int64_t>(number) - 1, formatted("{}:{}", where, number));
   });
   raw.has_vocabulary = true;
   const bool lower = json_get_or(config, "do_lower_case", true, config_where);
@@ -97,7 +95,7 @@ inline RawTokenizer read_vocab_json(std::string_view vocab, std::string_view mer
   require(raw.has_vocabulary, "cloze.json.2", "{}: wanted an object of ids", (folder / "vocab.json").string());
   each_line(merges, [&](std::string_view line, std::size_t number) {
     if (line.empty() || (number == 1 && line.starts_with("#version"))) return;
-    raw.merges.add_line(line, fmt::format("{}:{}", merges_where, number), raw.merges.size() + 1);
+    raw.merges.add_line(line, formatted("{}:{}", merges_where, number), raw.merges.size() + 1);
   });
   raw.has_merges = true;
   const bool prefix = json_get_or(config, "add_prefix_space", false, config_where);
@@ -118,7 +116,7 @@ inline void read_more_added_tokens(TokenizerParts& parts, const Json& config, co
     }
     return false;
   };
-  const std::string where = fmt::format("{}: added_tokens_decoder", (folder / "tokenizer_config.json").string());
+  const std::string where = formatted("{}: added_tokens_decoder", (folder / "tokenizer_config.json").string());
   const Json& decoder = member(config, "added_tokens_decoder");
   require(decoder.is_null() || decoder.is_object(), "cloze.json.2", "{}: wanted an object, found {}", where,
           decoder.type_name());
@@ -157,14 +155,14 @@ inline void finish_parts(TokenizerParts& parts) {
     if (token.special) {
       skip(token.id);
     } else {
-      add(fmt::format("{} {} {} {} {}", value(token.id), token.single_word, token.lstrip, token.rstrip,
+      add(formatted("{} {} {} {} {}", value(token.id), token.single_word, token.lstrip, token.rstrip,
                       token.normalized));
     }
   }
   for (const TokenRole& role : token_roles) {
     const auto& id = parts.special.*role.member;
     if (id) skip(*id);
-    add(fmt::format("{} {}", role.key, id ? value(*id) : -1));
+    add(formatted("{} {}", role.key, id ? value(*id) : -1));
   }
   parts.hash = hash.value();
   parts.rules = {};

@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/core.h>
-
 #include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/text/tokenizer_json_reader.hpp>
@@ -167,11 +165,11 @@ inline ByteLevelBpe read_bpe(const Json& model, const RawTokenizer& raw, const P
                              std::string_view where) {
   for (const char* option : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const auto text = json_get_or<std::string>(model, option, "", where);
-    if (!text.empty()) unsupported(where, fmt::format("BPE with {}", option), text);
+    if (!text.empty()) unsupported(where, formatted("BPE with {}", option), text);
   }
   if (json_get_or(model, "byte_fallback", false, where)) unsupported(where, "the BPE option", "byte_fallback");
   const auto dropout = json_get_or(model, "dropout", 0.0, where);
-  if (dropout != 0) unsupported(where, "BPE dropout", fmt::format("{}", dropout));
+  if (dropout != 0) unsupported(where, "BPE dropout", formatted("{}", dropout));
   bool bytes = false;
   for (const PreTokenizerStep& step : pre_tokenizer.steps()) bytes = bytes || std::holds_alternative<ByteLevel>(step);
   if (!bytes) unsupported(where, "a BPE model without the pre-tokenizer", "ByteLevel");
@@ -180,7 +178,7 @@ inline ByteLevelBpe read_bpe(const Json& model, const RawTokenizer& raw, const P
 }
 
 inline void read_model(TokenizerParts& parts, RawTokenizer& raw, std::string_view file) {
-  const std::string where = fmt::format("{}: model", file);
+  const std::string where = formatted("{}: model", file);
   const Json model = json_get<Json>(raw.rest, "model", file);
   require(model.is_object(), "cloze.json.2", "{}: wanted an object, found {}", where, model.type_name());
   require(raw.has_vocabulary, "cloze.json.2", "{}: no key \"vocab\", or it is neither an object nor an array", where);
@@ -195,17 +193,17 @@ inline void read_model(TokenizerParts& parts, RawTokenizer& raw, std::string_vie
         json_get_or(model, "continuing_subword_prefix", options.continuing_subword_prefix, where);
     options.max_input_chars_per_word =
         json_get_or(model, "max_input_chars_per_word", options.max_input_chars_per_word, where);
-    parts.rules += fmt::format("wordpiece {} {} {};", options.unk_token, options.continuing_subword_prefix,
+    parts.rules += formatted("wordpiece {} {} {};", options.unk_token, options.continuing_subword_prefix,
                                options.max_input_chars_per_word);
     parts.model.emplace(WordPiece(raw.vocabulary, std::move(options), where));
   } else if (type == "BPE") {
     parts.model.emplace(read_bpe(model, raw, parts.pre_tokenizer, where));
-    parts.rules += fmt::format("bpe {};", json_get_or(model, "ignore_merges", false, where));
+    parts.rules += formatted("bpe {};", json_get_or(model, "ignore_merges", false, where));
     for (const auto& [first, second] : raw.merges.pairs()) parts.rules.append(first).append(" ").append(second) += '\n';
   } else if (type == "Unigram") {
     const bool fallback = json_get_or(model, "byte_fallback", false, where);
-    parts.rules += fmt::format("unigram {};", fallback);
-    for (const double score : raw.scores) parts.rules += fmt::format("{} ", score);
+    parts.rules += formatted("unigram {};", fallback);
+    for (const double score : raw.scores) parts.rules += formatted("{} ", score);
     parts.model.emplace(Unigram(raw.vocabulary, std::move(raw.scores), json_get<std::int64_t>(model, "unk_id", where),
                                 fallback, where));
   } else {
@@ -247,9 +245,9 @@ inline void read_added_tokens(TokenizerParts& parts, const Json& list, std::stri
 /// Errors: [cloze.json.2] a missing key or a wrong type; [cloze.text.2] to [cloze.text.12].
 inline TokenizerParts build_parts(RawTokenizer raw, std::string_view where) {
   require(raw.rest.is_object(), "cloze.json.2", "{}: wanted an object, found {}", where, raw.rest.type_name());
-  const std::string normalizer = fmt::format("{}: normalizer", where);
-  const std::string pre_tokenizer = fmt::format("{}: pre_tokenizer", where);
-  const std::string decoder = fmt::format("{}: decoder", where);
+  const std::string normalizer = formatted("{}: normalizer", where);
+  const std::string pre_tokenizer = formatted("{}: pre_tokenizer", where);
+  const std::string decoder = formatted("{}: decoder", where);
   TokenizerParts parts;
   each_component(member(raw.rest, "normalizer"), "normalizers", normalizer,
                  [&](const Json& json) { parts.normalizer.add(read_normalizer_step(json, normalizer)); });
@@ -257,10 +255,10 @@ inline TokenizerParts build_parts(RawTokenizer raw, std::string_view where) {
                  [&](const Json& json) { parts.pre_tokenizer.add(read_pre_tokenizer_step(json, pre_tokenizer)); });
   each_component(member(raw.rest, "decoder"), "decoders", decoder,
                  [&](const Json& json) { parts.decoder.add(read_decoder_step(json, decoder)); });
-  check_post_processor(member(raw.rest, "post_processor"), fmt::format("{}: post_processor", where));
+  check_post_processor(member(raw.rest, "post_processor"), formatted("{}: post_processor", where));
   read_model(parts, raw, where);
   parts.vocabulary = std::move(raw.vocabulary);
-  read_added_tokens(parts, member(raw.rest, "added_tokens"), fmt::format("{}: added_tokens", where));
+  read_added_tokens(parts, member(raw.rest, "added_tokens"), formatted("{}: added_tokens", where));
   for (const PreTokenizerStep& step : parts.pre_tokenizer.steps()) {
     const bool bytes = std::holds_alternative<ByteLevel>(step);
     if (bytes && !std::holds_alternative<ByteLevelBpe>(*parts.model))

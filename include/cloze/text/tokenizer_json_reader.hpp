@@ -61,33 +61,34 @@ struct RawTokenizer {
   bool has_merges = false;
 };
 
-/// nlohmann's events of one file, into a RawTokenizer.
-class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
+/// The events of one file, into a RawTokenizer.
+class TokenizerJsonEvents : public JsonBuilder {
  public:
   /// `bare`: the file is a vocab.json, the object of a vocabulary and nothing around it.
-  TokenizerJsonEvents(RawTokenizer& out, std::string_view where, bool bare) : out_(out), where_(where), bare_(bare) {}
+  TokenizerJsonEvents(RawTokenizer& out, std::string_view where, bool bare)
+      : JsonBuilder(out.rest, where), out_(out), bare_(bare) {}
 
-  bool null() override {
-    return scalar("null", [] { return nlohmann::json(nullptr); });
-  }
+  bool null() override { return part_ == Part::rest ? JsonBuilder::null() : wrong_scalar("null"); }
   bool boolean(bool value) override {
-    return scalar("a boolean", [&] { return nlohmann::json(value); });
+    return part_ == Part::rest ? JsonBuilder::boolean(value) : wrong_scalar("a boolean");
   }
-  bool number_integer(std::int64_t value) override { return integer(value); }
+  bool number_integer(std::int64_t value) override {
+    return part_ == Part::rest ? JsonBuilder::number_integer(value) : integer(value);
+  }
   bool number_unsigned(std::uint64_t value) override {
     // Beyond int64 no id is valid; the greatest int64 is refused in its place.
     const std::uint64_t greatest = INT64_MAX;
-    return part_ == Part::rest ? put(nlohmann::json(value))
-                               : integer(static_cast<std::int64_t>(std::min(value, greatest)));
+    return part_ == Part::rest ? JsonBuilder::number_unsigned(value)
+                               : integer(static_cast<std::int64_t>(value < greatest ? value : greatest));
   }
-  bool number_float(double value, const std::string&) override {
-    if (part_ == Part::pieces && depth_ == 2) return score(value);
-    return scalar("a number with a fraction", [&] { return nlohmann::json(value); });
+  bool number_float(double value, const std::string& spelling) override {
+    if (part_ == Part::rest) return JsonBuilder::number_float(value, spelling);
+    return part_ == Part::pieces && depth_ == 2 ? score(value) : wrong_scalar("a number with a fraction");
   }
   bool string(std::string& value) override {
     switch (part_) {
       case Part::rest:
-        return put(nlohmann::json(value));
+        return JsonBuilder::string(value);
       case Part::tokens:
         wrong("an integer id", "a string");
       case Part::pieces:
@@ -97,7 +98,7 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
         return true;
       case Part::merges:
         if (depth_ == 1) {
-          out_.merges.add_line(value, where_, out_.merges.size() + 1);
+          out_.merges.add_line(value, where(), out_.merges.size() + 1);
         } else if (merge_.size() < 2) {
           merge_.push_back(value);
         } else {
@@ -107,15 +108,14 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
     }
     return true;
   }
-  bool binary(nlohmann::json::binary_t&) override { wrong("text", "binary"); }
 
-  bool start_object(std::size_t) override {
+  bool start_object(std::size_t size) override {
     if (part_ != Part::rest) wrong("another value", "an object");
-    if (at_model_key("vocab") || (bare_ && open_.empty())) return enter(Part::tokens, out_.has_vocabulary);
-    return open(nlohmann::json::object());
+    if (at_model_key("vocab") || (bare_ && depth() == 0)) return enter(Part::tokens, out_.has_vocabulary);
+    return JsonBuilder::start_object(size);
   }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t) override {
+  bool end_object() override { return part_ == Part::rest ? JsonBuilder::end_object() : leave(); }
+  bool start_array(std::size_t size) override {
     if (part_ == Part::tokens || (part_ != Part::rest && depth_ >= 2)) wrong("another value", "an array");
     if (part_ != Part::rest) {
       ++depth_;
@@ -123,9 +123,10 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
     }
     if (at_model_key("vocab")) return enter(Part::pieces, out_.has_vocabulary);
     if (at_model_key("merges")) return enter(Part::merges, out_.has_merges);
-    return open(nlohmann::json::array());
+    return JsonBuilder::start_array(size);
   }
   bool end_array() override {
+    if (part_ == Part::rest) return JsonBuilder::end_array();
     if (part_ == Part::pieces && depth_ == 2) {
       if (has_piece_ || pieces_closed_ == out_.scores.size()) wrong("[piece, score]", "less");
       pieces_closed_ = out_.scores.size();
@@ -134,20 +135,17 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
       out_.merges.add(merge_[0], merge_[1]);
       merge_.clear();
     }
-    return close();
+    return leave();
   }
   bool key(std::string& value) override {
     if (part_ == Part::tokens) {
       piece_ = value;
       return true;
     }
-    require(!open_.back()->contains(value), "cloze.text.11", "{}: key \"{}\" is given twice", where_, value);
-    key_ = value;
-    if (open_.size() == 1) section_ = value;
-    return true;
-  }
-  bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& error) override {
-    fail("cloze.json.1", "{}: broken JSON at byte {}: {}", where_, byte, error.what());
+    require(innermost().find(value) == innermost().end(), "cloze.text.11", "{}: key \"{}\" is given twice", where(),
+            value);
+    if (depth() == 1) section_ = value;
+    return JsonBuilder::key(value);
   }
 
  private:
@@ -158,77 +156,47 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
     const std::size_t at = part_ == Part::merges   ? out_.merges.size()
                            : part_ == Part::pieces ? out_.scores.size()
                                                    : out_.vocabulary.size();
-    fail("cloze.text.11", "{}: model.{}: entry {}: wanted {}, found {}", where_, part, at + 1, wanted, found);
+    fail("cloze.text.11", "{}: model.{}: entry {}: wanted {}, found {}", where(), part, at + 1, wanted, found);
   }
 
-  template <class Make>
-  bool scalar(std::string_view what, Make&& make) {
-    if (part_ == Part::rest) return put(make());
-    wrong(part_ == Part::tokens ? "an integer id" : part_ == Part::pieces ? "[piece, score]" : "a string", what);
+  [[noreturn]] bool wrong_scalar(std::string_view found) const {
+    wrong(part_ == Part::tokens ? "an integer id" : part_ == Part::pieces ? "[piece, score]" : "a string", found);
   }
 
   bool integer(std::int64_t value) {
-    if (part_ == Part::tokens) {
-      out_.vocabulary.add(piece_, value, where_);
-      return true;
-    }
     if (part_ == Part::pieces && depth_ == 2) return score(static_cast<double>(value));
-    return scalar("an integer", [&] { return nlohmann::json(value); });
+    if (part_ != Part::tokens) wrong_scalar("an integer");
+    out_.vocabulary.add(piece_, value, where());
+    return true;
   }
 
   bool score(double value) {
     if (!has_piece_) wrong("[piece, score]", "a number first");
-    out_.vocabulary.add(piece_, static_cast<std::int64_t>(out_.scores.size()), where_);
+    out_.vocabulary.add(piece_, static_cast<std::int64_t>(out_.scores.size()), where());
     out_.scores.push_back(value);
     has_piece_ = false;
     return true;
   }
 
-  bool at_model_key(std::string_view name) const { return open_.size() == 2 && section_ == "model" && key_ == name; }
+  bool at_model_key(std::string_view name) const {
+    return depth() == 2 && section_ == "model" && JsonBuilder::key() == name;
+  }
 
   bool enter(Part part, bool& seen) {
-    require(!seen, "cloze.text.11", "{}: key \"{}\" is given twice", where_, key_);
+    require(!seen, "cloze.text.11", "{}: key \"{}\" is given twice", where(), JsonBuilder::key());
     seen = true;
     part_ = part;
     depth_ = 1;
     return true;
   }
 
-  /// Puts a value where the file has it, and returns its place.
-  nlohmann::json& place(nlohmann::json value) {
-    if (open_.empty()) return out_.rest = std::move(value);
-    nlohmann::json& parent = *open_.back();
-    if (parent.is_object()) return parent[key_] = std::move(value);
-    parent.push_back(std::move(value));
-    return parent.back();
-  }
-
-  bool put(nlohmann::json value) {
-    place(std::move(value));
-    return true;
-  }
-
-  bool open(nlohmann::json container) {
-    require(open_.size() < static_cast<std::size_t>(json_max_depth), "cloze.json.3", "{}: nested deeper than {} levels",
-            where_, json_max_depth);
-    open_.push_back(&place(std::move(container)));
-    return true;
-  }
-
-  bool close() {
-    if (part_ == Part::rest) {
-      open_.pop_back();
-    } else if (--depth_ == 0) {
-      part_ = Part::rest;
-    }
+  bool leave() {
+    if (--depth_ == 0) part_ = Part::rest;
     return true;
   }
 
   RawTokenizer& out_;
-  std::string_view where_;
   bool bare_;
-  std::vector<nlohmann::json*> open_;  // containers of `rest` that are not closed yet
-  std::string key_;
   std::string section_;  // the key of the outermost object
   Part part_ = Part::rest;
   int depth_ = 0;  // containers open inside a part other than rest
@@ -244,8 +212,7 @@ class TokenizerJsonEvents : public nlohmann::json_sax<nlohmann::json> {
 inline RawTokenizer read_tokenizer_json(std::string_view text, std::string_view where, bool bare = false) {
   RawTokenizer out;
   out.vocabulary.reserve(text.size() / 64, text.size() / 8);
-  TokenizerJsonEvents events(out, where, bare);
-  nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &events);
+  TokenizerJsonEvents(out, where, bare).parse(text);
   return out;
 }
 

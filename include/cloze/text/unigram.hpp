@@ -13,8 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/core.h>
-
 #include <cloze/core/error.hpp>
 #include <cloze/text/vocabulary.hpp>
 #include <cloze/text/wordpiece.hpp>
@@ -97,7 +95,7 @@ class Unigram {
     if (!byte_fallback) return;
     fallback_ = true;
     for (int byte = 0; byte < 256; ++byte) {
-      const auto found = ids_.find(fmt::format("<0x{:02X}>", byte));
+      const auto found = ids_.find(formatted("<0x{:02X}>", byte));
       byte_ids_[static_cast<std::size_t>(byte)] = found ? *found : -1;
     }
   }

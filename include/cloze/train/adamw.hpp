@@ -64,7 +64,8 @@ struct AdamWRule {
                                            .one_beta2 = static_cast<T>(1 - beta2),
                                            .step_size = static_cast<T>(settings.lr / (1 - std::pow(beta1, t))),
                                            .root = static_cast<T>(std::sqrt(1 - std::pow(beta2, t))),
-                                           .eps = static_cast<T>(options.eps)};
+                                           .eps = static_cast<T>(options.eps),
+                                           .grad_scale = static_cast<T>(settings.grad_scale)};
     auto& moments = state.moments;
     if (!tensor.has_row_sparse_grad()) {
       moments.use_dense(tensor.shape());

@@ -1,6 +1,7 @@
 // The norm of all gradients, and clipping by it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -43,15 +44,22 @@ double grad_norm(const ParameterList<T, D>& parameters) {
   return std::sqrt(total);
 }
 
-/// Scales all gradients down where their norm is above `max_norm`, by max_norm / (norm + 1e-6) as PyTorch does, and
-/// returns the norm before. Errors: [cloze.clip.1] a norm that is not finite (NonFinite::error), naming the first
-/// parameter to blame, [cloze.clip.2] max_norm not above 0.
+/// The norm of all gradients, and what to multiply them by so that it is at most max_norm.
+struct Clipping {
+  double norm = 0;
+  double factor = 1;
+};
+
+/// max_norm / (norm + 1e-6) as PyTorch has it, at most 1, for `optimizer.step(clip_factor(…).factor)`: the gradients
+/// are read once and never written. The factor is 1 where the norm is not finite and NonFinite::report was asked for.
+/// Errors: [cloze.clip.1] a norm that is not finite (NonFinite::error), naming the first parameter to blame,
+/// [cloze.clip.2] max_norm not above 0.
 template <Scalar T, Device D>
-double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, NonFinite policy = NonFinite::error) {
+Clipping clip_factor(const ParameterList<T, D>& parameters, double max_norm, NonFinite policy = NonFinite::error) {
   require(max_norm > 0, "cloze.clip.2", "max_norm = {}: wanted a number above 0", max_norm);
   const double norm = grad_norm(parameters);
   if (!std::isfinite(norm)) {
-    if (policy == NonFinite::report) return norm;
+    if (policy == NonFinite::report) return {norm, 1};
     for (const auto& parameter : parameters) {
       ParameterList<T, D> one;
       one.push_back(parameter);
@@ -60,8 +68,14 @@ double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, No
     }
     fail("cloze.clip.1", "the norm of all gradients is {}", norm);
   }
-  const double factor = max_norm / (norm + 1e-6);
-  if (factor >= 1) return norm;
+  return {norm, std::min(1.0, max_norm / (norm + 1e-6))};
+}
+
+/// Scales all gradients down by clip_factor() and returns the norm before. Errors: clip_factor's.
+template <Scalar T, Device D>
+double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, NonFinite policy = NonFinite::error) {
+  const auto [norm, factor] = clip_factor(parameters, max_norm, policy);
+  if (factor == 1) return norm;
   for (const auto& parameter : parameters) {
     if (!parameter.tensor.has_grad()) continue;
     const auto [data, size] = detail::gradient_elements(parameter.tensor);

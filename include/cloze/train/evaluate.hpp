@@ -51,7 +51,7 @@ evaluate(Score&& score, Index examples, std::span<const std::vector<Index>> batc
     require(tensor.rank() == 2 && tensor.dim(0) == static_cast<Index>(batch.size()) && tensor.dim(1) == result.labels &&
                 result.labels > 0,
             "cloze.evaluate.2", "wanted scores [{}, {}], found {}", batch.size(),
-            result.labels == 0 ? "labels" : std::to_string(result.labels), tensor.shape().text());
+            result.labels == 0 ? "labels" : std::to_string(result.labels), tensor.shape());
     const auto values = tensor.to_vector();
     for (std::size_t b = 0; b < batch.size(); ++b) {
       Index best = 0;

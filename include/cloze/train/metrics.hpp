@@ -86,6 +86,15 @@ inline double matthews(std::span<const LabelId> predictions, std::span<const Lab
   return spread == 0 ? 0 : (right * n - products) / std::sqrt(spread);
 }
 
+/// The mean of the squared differences of predictions and targets.
+inline double mean_squared_error(std::span<const double> predictions, std::span<const double> targets) {
+  detail::check_metric(predictions.size(), targets.size(), 1);
+  double sum = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    sum += (predictions[i] - targets[i]) * (predictions[i] - targets[i]);
+  return sum / static_cast<double>(targets.size());
+}
+
 /// Pearson's correlation, in [-1, 1]; NaN where either list is constant or holds a NaN.
 inline double pearson(std::span<const double> x, std::span<const double> y) {
   detail::check_metric(x.size(), y.size(), 2);

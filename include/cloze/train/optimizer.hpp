@@ -1,15 +1,16 @@
 // The Optimizer concept, and RuleOptimizer: drives any update rule over groups of parameters.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <cloze/core/error.hpp>
 #include <cloze/nn/parameter.hpp>
 #include <cloze/train/checkpoint_parts.hpp>
 
@@ -35,6 +36,7 @@ struct ParamGroup {
 struct UpdateSettings {
   double lr;
   double weight_decay;
+  double grad_scale;  // what gradients are multiplied by first
 };
 
 /// A rule: its options (a struct with at least `lr` and `weight_decay`), the state that it keeps for one parameter, and
@@ -76,29 +78,54 @@ class RuleOptimizer {
     check_rate(lr_, "lr");
     check_rate(options_.weight_decay, "weight_decay");
     Rule::check(options_);
-    std::set<const void*> seen;
-    for (const auto& group : groups_) {
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      const auto& group = groups_[g];
       check_rate(group.lr_scale, "lr_scale of a group");
       check_rate(group.weight_decay.value_or(0), "weight_decay of a group");
-      for (const auto& parameter : group.parameters)
-        require(seen.insert(parameter.tensor.shared_body().get()).second, "cloze.optimizer.1",
-                "parameter \"{}\" is given to the optimizer twice: it would be updated twice a step", parameter.name);
+      for (std::size_t i = 0; i < group.parameters.size(); ++i)
+        places_.push_back({group.parameters[i].tensor.shared_body().get(), g, i});
       states_.emplace_back(group.parameters.size());
     }
+    std::ranges::sort(places_, std::less{}, &Place::value);
+    const auto twice = std::ranges::adjacent_find(places_, std::equal_to{}, &Place::value);
+    if (twice != places_.end())
+      fail("cloze.optimizer.1", "parameter \"{}\" is given to the optimizer twice: it would be updated twice a step",
+           groups_[twice->group].parameters[twice->index].name);
   }
 
-  /// Updates every parameter that has a gradient.
-  void step() {
-    const NoGrad no_grad;
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      auto& group = groups_[g];
-      for (std::size_t i = 0; i < group.parameters.size(); ++i) {
-        auto& parameter = group.parameters[i];
-        if (!parameter.tensor.requires_grad() || !parameter.tensor.has_grad()) continue;
-        const double decay = parameter.decay ? group.weight_decay.value_or(options_.weight_decay) : 0.0;
-        Rule::update(options_, UpdateSettings{lr_ * group.lr_scale, decay}, parameter.tensor, states_[g][i]);
+  /// Updates every parameter that has a gradient, as if each gradient had been multiplied by `grad_scale` before: with
+  /// clip_factor() that is clipping without a pass of its own over the gradients. Errors: [cloze.optimizer.2] a scale
+  /// that is not finite.
+  void step(double grad_scale = 1) {
+    require(std::isfinite(grad_scale), "cloze.optimizer.2", "grad_scale = {}: wanted a finite number", grad_scale);
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) update(g, i, grad_scale);
+  }
+
+  /// loss.backward(), step() and zero_grad() in one, to the same bits: each parameter is updated as soon as its
+  /// gradient is complete, and the gradient's memory freed, so that there is never more than a layer's of it. There is
+  /// no moment at which all gradients exist: they can neither be clipped by their common norm nor add up over several
+  /// losses. Parameters outside this optimizer keep their gradients. Errors: those of backward(), and
+  /// [cloze.optimizer.3] where a parameter has a gradient from before; if anything else is thrown on the way, some
+  /// parameters are updated.
+  void backward_and_step(const Tensor<T, D>& loss) {
+    for (const auto& group : groups_)
+      for (const auto& parameter : group.parameters)
+        require(!parameter.tensor.has_grad(), "cloze.optimizer.3",
+                "parameter \"{}\" has a gradient from before: gradients that add up need backward(), step() and "
+                "zero_grad()",
+                parameter.name);
+    struct Updater final : LeafListener {
+      explicit Updater(RuleOptimizer& o) : optimizer(o) {}
+      void complete(TapeValue& leaf) override {
+        const auto at = std::ranges::lower_bound(optimizer.places_, &leaf, std::less{}, &Place::value);
+        if (at == optimizer.places_.end() || at->value != &leaf) return;
+        optimizer.update(at->group, at->index, 1);
+        leaf.release_gradient();
       }
-    }
+      RuleOptimizer& optimizer;
+    } updater(*this);
+    loss.backward(&updater);
   }
 
   void zero_grad() {
@@ -126,7 +153,7 @@ class RuleOptimizer {
   std::function<void()> load(const CheckpointSource& source) {
     std::vector<std::function<void()>> commits;
     const double lr = source.real("lr");
-    source.require_that(std::isfinite(lr) && lr >= 0, "lr", "wanted a learning rate", fmt::format("{}", lr));
+    source.require_that(std::isfinite(lr) && lr >= 0, "lr", "wanted a learning rate", formatted("{}", lr));
     each([&](const std::string& key, const Parameter<T, D>& parameter, const State& state) {
       const std::string name = source.text(key + "/name");
       source.require_that(name == parameter.name, key + "/name", "wanted the state of \"" + parameter.name + "\"",
@@ -142,6 +169,20 @@ class RuleOptimizer {
  private:
   using State = typename Rule::template State<T, D>;
 
+  struct Place {  // of a parameter
+    const TapeValue* value;
+    std::size_t group, index;
+  };
+
+  void update(std::size_t g, std::size_t i, double grad_scale) {
+    auto& group = groups_[g];
+    auto& parameter = group.parameters[i];
+    if (!parameter.tensor.requires_grad() || !parameter.tensor.has_grad()) return;
+    const NoGrad no_grad;
+    const double decay = parameter.decay ? group.weight_decay.value_or(options_.weight_decay) : 0.0;
+    Rule::update(options_, UpdateSettings{lr_ * group.lr_scale, decay, grad_scale}, parameter.tensor, states_[g][i]);
+  }
+
   static void check_rate(double value, const char* name) {
     require(std::isfinite(value) && value >= 0, "cloze.optimizer.2",
             "{} = {}: wanted a finite number that is not negative", name, value);
@@ -151,13 +192,14 @@ class RuleOptimizer {
   void each(F&& f) const {
     for (std::size_t g = 0; g < groups_.size(); ++g)
       for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i)
-        f(fmt::format("{}.{}", g, i), groups_[g].parameters[i], states_[g][i]);
+        f(formatted("{}.{}", g, i), groups_[g].parameters[i], states_[g][i]);
   }
 
   std::vector<ParamGroup<T, D>> groups_;
   Options options_;
   double lr_;
   std::vector<std::vector<State>> states_;
+  std::vector<Place> places_;  // by value
 };
 
 }  // namespace cloze

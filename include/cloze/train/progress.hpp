@@ -11,8 +11,6 @@
 
 #include <unistd.h>
 
-#include <fmt/core.h>
-
 #include <cloze/core/error.hpp>
 #include <cloze/core/ids.hpp>
 
@@ -31,13 +29,13 @@ struct ProgressOptions {
 inline std::string duration_text(double seconds) {
   if (!(seconds >= 0) || seconds > 1e9) return "?";
   const auto whole = static_cast<long long>(seconds + 0.5);
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  if (whole < 3600) return formatted("{}:{:02}", whole / 60, whole % 60);
+  return formatted("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
 /// `for (auto step : progress(1000)) …`, or by name, to show more:
 ///   Progress steps(1000, {.label = "train"});
-///   for (auto step : steps) steps.set_text(fmt::format("loss {:.3f}", loss));
+///   for (auto step : steps) steps.set_text(formatted("loss {:.3f}", loss));
 /// Nothing is shown of a loop shorter than the first interval but its last line.
 class Progress {
  public:
@@ -105,7 +103,7 @@ class Progress {
       line = "\r" + line + "[" + std::string(static_cast<std::size_t>(full), '#') +
              std::string(static_cast<std::size_t>(width - full), '.') + "] ";
     }
-    line += fmt::format("{}/{} {:.0f}% {} elapsed, {} left", done_, total_, 100 * share, duration_text(elapsed),
+    line += formatted("{}/{} {:.0f}% {} elapsed, {} left", done_, total_, 100 * share, duration_text(elapsed),
                         duration_text(left));
     if (!text_.empty()) line += ", " + text_;
     line += bar_ ? "\x1b[K" : "\n";  // the terminal's "clear the rest of the line"

@@ -1,6 +1,7 @@
 // Which examples come next: shuffled epochs for training, whole sets in order for evaluation.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <span>
 #include <string>
@@ -99,23 +100,48 @@ class EpochSampler {
   Index position_ = 0, epoch_ = 0;
 };
 
+namespace detail {
+
+inline std::vector<std::vector<Index>> token_batches_in(const std::vector<Index>& order, std::span<const Index> lengths,
+                                                        Index budget) {
+  require(budget > 0, "cloze.sampler.2", "a batch of {} tokens: wanted at least 1", budget);
+  std::vector<std::vector<Index>> batches;
+  Index room = 0;
+  for (const Index i : order) {
+    const Index length = lengths[static_cast<std::size_t>(i)];
+    require(length >= 0, "cloze.sampler.3", "example {} has a length of {} tokens", i, length);
+    if (batches.empty() || length > room) {
+      batches.emplace_back();
+      room = budget;
+    }
+    batches.back().push_back(i);
+    room -= length;
+  }
+  return batches;
+}
+
+inline std::vector<Index> indices(std::size_t size) {
+  std::vector<Index> order(size);
+  for (std::size_t i = 0; i < size; ++i) order[i] = static_cast<Index>(i);
+  return order;
+}
+
+}  // namespace detail
+
 /// Everything once, in order, in batches of at most `budget` tokens and at least one example: for evaluation, where
 /// packed batches may be as large as memory allows. `lengths`: tokens of each example. Errors: [cloze.sampler.2] a
 /// budget below 1, [cloze.sampler.3] a negative length.
 inline std::vector<std::vector<Index>> token_batches(std::span<const Index> lengths, Index budget) {
-  require(budget > 0, "cloze.sampler.2", "a batch of {} tokens: wanted at least 1", budget);
-  std::vector<std::vector<Index>> batches;
-  Index room = 0;
-  for (std::size_t i = 0; i < lengths.size(); ++i) {
-    require(lengths[i] >= 0, "cloze.sampler.3", "example {} has a length of {} tokens", i, lengths[i]);
-    if (batches.empty() || lengths[i] > room) {
-      batches.emplace_back();
-      room = budget;
-    }
-    batches.back().push_back(static_cast<Index>(i));
-    room -= lengths[i];
-  }
-  return batches;
+  return detail::token_batches_in(detail::indices(lengths.size()), lengths, budget);
+}
+
+/// The same, longest first (equal lengths in order): sequences of a batch are about as long as each other, and the
+/// largest batch is met at once rather than at the end. Errors: as token_batches.
+inline std::vector<std::vector<Index>> token_batches_by_length(std::span<const Index> lengths, Index budget) {
+  auto order = detail::indices(lengths.size());
+  std::ranges::stable_sort(order, std::ranges::greater{},
+                           [&](Index i) { return lengths[static_cast<std::size_t>(i)]; });
+  return detail::token_batches_in(order, lengths, budget);
 }
 
 /// 0 … size-1 in order, `count` at a time. Errors: [cloze.sampler.2] count below 1.

@@ -58,7 +58,8 @@ struct SgdRule {
                                          .weight_decay = static_cast<T>(settings.weight_decay),
                                          .momentum = static_cast<T>(options.momentum),
                                          .fresh = static_cast<T>(state.begun ? 1 - options.dampening : 1.0),
-                                         .nesterov = options.nesterov};
+                                         .nesterov = options.nesterov,
+                                         .grad_scale = static_cast<T>(settings.grad_scale)};
     state.begun = true;
     const bool remembers = options.momentum != 0;
     auto& moments = state.moments;

@@ -16,16 +16,17 @@ namespace detail {
 template <class T>
 void adamw_run(const AdamWFactors<T>& f, Index size, T* weight, const T* grad, T* m, T* v) {
   using B = xsimd::batch<T>;
-  const B keep(f.keep), one_beta1(f.one_beta1), beta2(f.beta2), one_beta2(f.one_beta2), step(-f.step_size),
-      root(f.root), eps(f.eps);
+  // step m / (√v / root + eps) with `root` multiplied out: one division an element less.
+  const B keep(f.keep), one_beta1(f.one_beta1), beta2(f.beta2), one_beta2(f.one_beta2), step(-f.step_size * f.root),
+      eps(f.eps * f.root), scale(f.grad_scale);
   for_batches<T>(size, [&](Index, auto load, auto store) {
-    const B g = grad ? load(grad) : B(T(0));
+    const B g = grad ? rounded(scale * load(grad)) : B(T(0));
     const B m_old = load(m);
     const B m_new = xsimd::fma(one_beta1, g - m_old, m_old);
     const B v_new = xsimd::fma(load(v), beta2, rounded((one_beta2 * g) * g));
     store(m, m_new);
     store(v, v_new);
-    store(weight, xsimd::fma(load(weight), keep, (step * m_new) / (xsimd::sqrt(v_new) / root + eps)));
+    store(weight, xsimd::fma(load(weight), keep, (step * m_new) / (xsimd::sqrt(v_new) + eps)));
   });
 }
 

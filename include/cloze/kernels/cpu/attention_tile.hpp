@@ -5,14 +5,12 @@
 #include <limits>
 
 #include <cloze/kernels/attention_args.hpp>
+#include <cloze/kernels/cpu/attention_tasks.hpp>
 #include <cloze/kernels/cpu/dropout_bits.hpp>
 #include <cloze/kernels/cpu/exp.hpp>
 #include <cloze/kernels/cpu/panels.hpp>
 
 namespace cloze::kernels::detail {
-
-inline constexpr Index attention_rows = 64;   // queries of a tile
-inline constexpr Index attention_keys = 512;  // keys of a tile: up to here the softmax is not rescaled
 
 /// Dropout factors along a row of scores. Eight neighbouring queries share their random words, so rows should come in
 /// the order of their positions.
@@ -28,8 +26,8 @@ class AttentionFactors {
   /// returns this; null where nothing is dropped.
   const AttentionFactors* row(Index head, Index position, Index first_key, Index count) {
     if (!rule_.active()) return nullptr;
-    const Index group = position / AttentionDropout::rows;
-    decision_ = static_cast<int>(position % AttentionDropout::rows);
+    const Index group = AttentionDropout::group(position);
+    decision_ = static_cast<int>(AttentionDropout::place(position));
     if (head == head_ && group == group_ && first_key == first_key_ && count <= count_) return this;
     head_ = head;
     group_ = group;
@@ -71,6 +69,17 @@ xsimd::batch<T> lanes_before(Index count, xsimd::batch<T> value, xsimd::batch<T>
   return xsimd::select(B::load_aligned(numbers.data()) < B(static_cast<T>(count)), value, other);
 }
 
+/// Scores of -inf before column `begin` of a row: their exponentials are zeros.
+template <class T>
+void hide_before(const Panels<T>& scores, Index row, Index begin) {
+  constexpr Index lanes = Panels<T>::lanes, width = Panels<T>::width;
+  const xsimd::batch<T> hidden(-std::numeric_limits<T>::infinity());
+  for (Index j = 0; j < begin; j += lanes) {
+    T* at = scores.at(j / width, row) + j % width;
+    lanes_before(begin - j, hidden, xsimd::batch<T>::load_aligned(at)).store_aligned(at);
+  }
+}
+
 /// Calls body(batch column, pointer offset, tail) over a row of panels up to column `end`; tail(value) zeroes the lanes
 /// from `end` on, and is nothing for whole batches.
 template <class T, class Body>
@@ -100,11 +109,11 @@ void clear_row(const Panels<T>& panels, Index row, Index end, Index columns) {
     xsimd::batch<T>(T(0)).store_aligned(panels.at(j / width, row) + j % width);
 }
 
-/// Turns a tile of scores into exp(score - maximum), dropout applied; row i has zeros from column seen(i) to `columns`
-/// on. `maximum` and `sum` hold what each row has seen before (-inf and 0 at first) and are brought up to date;
-/// `shrink` becomes the factor for what was summed before. The three have room for whole batches. factors(i) prepares
-/// the dropout of row i, or is null. As many rows as a batch has lanes go together: their maxima and sums are then
-/// taken side by side.
+/// Turns a tile of scores into exp(score - maximum), dropout applied; row i has zeros outside the columns
+/// seen(i), up to `columns`. `maximum` and `sum` hold what each row has seen before (-inf and 0 at first) and are
+/// brought up to date; `shrink` becomes the factor for what was summed before. The three have room for whole batches.
+/// factors(i) prepares the dropout of row i, or is null. As many rows as a batch has lanes go together: their maxima
+/// and sums are then taken side by side.
 template <class T, class Seen, class Factors>
 void softmax_tile(const Panels<T>& scores, Index count, Index columns, Seen seen, Factors factors, T* maximum, T* sum,
                   T* shrink) {
@@ -118,8 +127,10 @@ void softmax_tile(const Panels<T>& scores, Index count, Index columns, Seen seen
       B largest = lowest;
       if (r < rows) {
         const T* row = scores.at(0, first + r);
+        const KeyRange range = seen(first + r);
+        if (range.begin > 0) hide_before(scores, first + r, std::min(range.begin, range.end));
         for_row_batches(
-            scores, seen(first + r), [&](Index, Index at, auto tail) __attribute__((always_inline)) {
+            scores, range.end, [&](Index, Index at, auto tail) __attribute__((always_inline)) {
               largest = xsimd::max(largest, tail(B::load_aligned(row + at), lowest));
             });
       }
@@ -138,7 +149,7 @@ void softmax_tile(const Panels<T>& scores, Index count, Index columns, Seen seen
       B total = zero;
       if (r < rows) {
         T* row = scores.at(0, first + r);
-        const Index end = seen(first + r);
+        const Index end = seen(first + r).end;
         const B row_shift(shifts[r]);
         const auto exponentials = [&](auto drop) __attribute__((always_inline)) {
           for_row_batches(
@@ -185,7 +196,9 @@ void softmax_backward_tile(const Panels<T>& scores, const Panels<T>& grad, Index
       if (r < rows) {
         T* s = scores.at(0, first + r);
         T* g = grad.at(0, first + r);
-        const Index end = seen(first + r);
+        const KeyRange range = seen(first + r);
+        const Index end = range.end;
+        if (range.begin > 0) hide_before(scores, first + r, std::min(range.begin, end));
         const B row_lse(lse[first + r]), row_dot(dot[first + r]);
         const auto probabilities = [&](auto drop) __attribute__((always_inline)) {
           for_row_batches(
@@ -225,7 +238,7 @@ void softmax_backward_tile(const Panels<T>& scores, const Panels<T>& grad, Index
       T* g = grad.at(0, first + r);
       const B row_dot(dot[first + r]);
       for_row_batches(
-          scores, seen(first + r), [&](Index, Index at, auto tail) __attribute__((always_inline)) {
+          scores, seen(first + r).end, [&](Index, Index at, auto tail) __attribute__((always_inline)) {
             finish(B::load_aligned(s + at), B::load_aligned(g + at), row_dot, s + at, g + at, tail);
           });
     }

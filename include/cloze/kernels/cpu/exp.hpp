@@ -12,7 +12,7 @@ namespace cloze::kernels {
 /// biased, in the low bits of a float; a polynomial of degree 6, fitted for least relative error (3e-9) on |r| <= ln 2
 /// / 2.
 template <class A>
-xsimd::batch<float, A> exp_of_score(xsimd::batch<float, A> x) {
+[[gnu::always_inline]] inline xsimd::batch<float, A> exp_of_score(xsimd::batch<float, A> x) {
   using B = xsimd::batch<float, A>;
   using I = xsimd::batch<std::int32_t, A>;
   const B magic(12582912.0f + 127.0f);  // 1.5 · 2^23: adding it rounds to an integer; 127: the exponent's bias

@@ -1,12 +1,10 @@
 // LayerNorm with residual and dropout on Cpu: a row stays in the first cache from its sum to its result.
 #pragma once
 
-#include <cmath>
-
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
 #include <cloze/kernels/cpu/dropout_bits.hpp>
-#include <cloze/kernels/cpu/row.hpp>
+#include <cloze/kernels/cpu/row_moments.hpp>
 #include <cloze/kernels/cpu/scratch.hpp>
 #include <cloze/kernels/cpu/simd.hpp>
 #include <cloze/kernels/layer_norm_args.hpp>
@@ -22,8 +20,6 @@ inline constexpr Index layer_norm_chunk = 32;
 template <class T>
 void layer_norm_forward(Cpu, const LayerNormArgs<T>& a) {
   using B = xsimd::batch<T>;
-  constexpr Index width = static_cast<Index>(B::size);
-  const T share = T(1) / static_cast<T>(a.columns);
   parallel_for(a.rows, rows_per_task(a.columns), [&](Index begin, Index end) {
     T* factors = a.dropout.active() ? thread_scratch<T>(row_factors_size(a.columns)) : nullptr;
     for (Index r = begin; r < end; ++r) {
@@ -38,16 +34,10 @@ void layer_norm_forward(Cpu, const LayerNormArgs<T>& a) {
         if (a.z) store(a.z + first, value);
         sums += value;
       });
-      const T mean = xsimd::hadd(sums) * share;
-      B squares(T(0));
-      for_batches<T>(a.columns, [&](Index at, auto load, auto) {
-        B difference = load(z) - B(mean);
-        if (at + width > a.columns) difference = first_lanes(difference, a.columns - at, T(0));
-        squares += difference * difference;
-      });
-      const T rstd = T(1) / std::sqrt(xsimd::hadd(squares) * share + a.eps);
+      const auto [mean, rstd] = row_moments(z, a.columns, a.eps, sums);
+      const B shift(mean), factor(rstd);
       for_batches<T>(a.columns, [&](Index, auto load, auto store) {
-        B value = (load(z) - B(mean)) * B(rstd);
+        B value = (load(z) - shift) * factor;
         if (a.gamma) value *= load(a.gamma);
         if (a.beta) value += load(a.beta);
         store(a.y + first, value);

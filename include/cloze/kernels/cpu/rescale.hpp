@@ -1,10 +1,9 @@
 // Norms and factors on Cpu. Sums are cut by the data's size alone, so the thread count never changes a bit.
 #pragma once
 
-#include <vector>
-
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
+#include <cloze/core/pool.hpp>
 #include <cloze/kernels/cpu/simd.hpp>
 #include <cloze/kernels/rescale_args.hpp>
 
@@ -14,7 +13,7 @@ template <class T>
 void square_sum(Cpu, const SquareSumArgs<T>& a) {
   constexpr Index run = 16384, lanes = 16;
   const Index runs = (a.size + run - 1) / run;
-  std::vector<double> sums(static_cast<std::size_t>(runs));
+  List<double> sums(static_cast<std::size_t>(runs));
   parallel_for(runs, 1, [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       const Index from = r * run, count = std::min(run, a.size - from);

@@ -15,10 +15,10 @@ namespace detail {
 template <class T>
 void sgd_run(const SgdFactors<T>& f, Index size, T* weight, const T* grad, T* momentum) {
   using B = xsimd::batch<T>;
-  const B lr(-f.lr), decay(f.weight_decay), mu(f.momentum), fresh(f.fresh);
+  const B lr(-f.lr), decay(f.weight_decay), mu(f.momentum), fresh(f.fresh), scale(f.grad_scale);
   for_batches<T>(size, [&](Index, auto load, auto store) {
     const B w = load(weight);
-    B g = xsimd::fma(decay, w, grad ? load(grad) : B(T(0)));
+    B g = xsimd::fma(decay, w, grad ? rounded(scale * load(grad)) : B(T(0)));
     if (momentum) {
       const B b = xsimd::fma(mu, load(momentum), rounded(fresh * g));
       store(momentum, b);

@@ -11,6 +11,7 @@ namespace cloze::kernels {
 namespace detail {
 template <class T>
 void adamw_one(const AdamWFactors<T>& f, T& w, T g, T& m, T& v) {
+  g *= f.grad_scale;
   w *= f.keep;
   m += f.one_beta1 * (g - m);
   v = f.beta2 * v + f.one_beta2 * g * g;

@@ -9,6 +9,7 @@ namespace cloze::kernels {
 namespace detail {
 template <class T>
 void sgd_one(const SgdFactors<T>& f, T& w, T g, T* momentum) {
+  g *= f.grad_scale;
   g += f.weight_decay * w;
   if (momentum) {
     *momentum = f.momentum * *momentum + f.fresh * g;
