@@ -1,6 +1,10 @@
 // The forward pass of attention on Cpu: one task of it.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include <cloze/kernels/cpu/attention_bias.hpp>
 #include <cloze/kernels/cpu/attention_span.hpp>
 #include <cloze/kernels/cpu/attention_tile.hpp>
@@ -19,10 +23,11 @@ void finish_rows(Index count, const T* maximum, T* sum, T* shrink, T* lse) {
     const auto none = total == B(T(0));
     const B factor = xsimd::select(none, B(T(0)), B(T(1)) / total);
     (B::load_unaligned(shrink + i) * factor).store_unaligned(shrink + i);
-    factor.store_unaligned(sum + i);
+    // One logarithm a row: xsimd 8's does not compile without optimisation on AVX-512.
     if (lse)
-      xsimd::select(none, B(std::numeric_limits<T>::infinity()), B::load_unaligned(maximum + i) + xsimd::log(total))
-          .store_unaligned(lse + i);
+      for (Index r = i; r < i + lanes; ++r)
+        lse[r] = sum[r] == T(0) ? std::numeric_limits<T>::infinity() : maximum[r] + std::log(sum[r]);
+    factor.store_unaligned(sum + i);
   }
 }
 
