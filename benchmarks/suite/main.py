@@ -46,6 +46,12 @@ def arguments():
     return args
 
 
+def recorded(words):
+    """The command as others would repeat it: where this machine keeps things is left out."""
+    places = {"--python": "PYTHON", "--data": "FOLDER", "--model": "FOLDER"}
+    return [places.get(before, word) for before, word in zip(["", *words], words)]
+
+
 def main():
     args = arguments()
     work = ROOT / "build/bench"
@@ -55,7 +61,7 @@ def main():
         load = machine.load_average()
         programs = build.programs(ROOT, work, report, kernels=args.part in ("kernels", "all"))
         report.machine = machine.describe(ROOT, work, args.threads, load)
-        report.command = "scripts/bench " + " ".join(sys.argv[1:])
+        report.command = "scripts/bench " + " ".join(recorded(sys.argv[1:]))
         report.warn_if(load > 0.5 and f"the machine was busy when this began (load average {load:.1f}): these times are not to be reported")
         data = Data(args.data, ROOT, work, report)
         chosen = ["kernels", "steps", "peers"] if args.part == "all" else [args.part]

@@ -136,8 +136,8 @@ class Peers:
             except BenchError as error:
                 self.report.warn_if(f"no row for ONNX Runtime: {str(error)[:300]}")
                 sides.pop("ONNX Runtime", None)
-        ours = self.ours.ask("infer", inputs=inputs, batch_tokens=1024)["scores"]
-        contenders = {"cloze": lambda: [self.ours.ask("infer", inputs=inputs, batch_tokens=1024)["ms"]]}
+        ours = self.ours.ask("infer", inputs=inputs, batch_tokens=2048)["scores"]
+        contenders = {"cloze": lambda: [self.ours.ask("infer", inputs=inputs, batch_tokens=2048)["ms"]]}
         for name, side in sides.items():
             for batch in (8,) if self.quick else (8, 32):
                 contenders[f"{name} by {batch}"] = lambda side=side, batch=batch: [side.ask("infer", inputs=inputs, batch=batch)["ms"]]

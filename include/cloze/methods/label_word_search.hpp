@@ -31,7 +31,7 @@ namespace cloze {
 template <MaskedLM Model, TokenizerLike Text>
 MaskScores vocabulary_scores(const Model& model, const Text& tokenizer, const Template& prompt,
                              std::span<const Example> examples, const RenderOptions& options = {},
-                             Index batch_tokens = 1024) {
+                             Index batch_tokens = 2048) {
   require(prompt.masks() == 1, "cloze.method.2", "template \"{}\" has {} masks: words are searched at one",
           prompt.text(), prompt.masks());
   const NoGrad no_grad;

@@ -34,7 +34,7 @@ concept PacksExamples = ScoresExamples<C> &&
 
 struct PredictOptions {
   std::uint64_t seed = 0;     // of the demonstrations: drawn example by example, whatever the batches
-  Index batch_tokens = 1024;  // scored at once; a longer example goes alone
+  Index batch_tokens = 2048;  // scored at once; a longer example goes alone
   Index batch_examples = 32;  // the same for a classifier that scores examples only, whose lengths are not known
   Index window = 1024;        // examples rendered ahead and put in order of length: what memory grows with
 };
