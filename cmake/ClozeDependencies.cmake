@@ -50,17 +50,21 @@ elseif(NOT CLOZE_ONEDNN STREQUAL "OFF")
   endif()
 endif()
 
-# No kernel uses CUDA yet: looked for, reported, not linked.
+# CUDA: the kernels for GPUs are headers like all others; only a program of a user's, or of ours, that includes them is
+# compiled by nvcc and linked with cuBLASLt (cloze::cuda).
 cloze_check_choice(CLOZE_CUDA)
+set(cloze_use_cuda OFF)
 set(cloze_cuda_status "not looked for (CLOZE_CUDA=OFF)")
 if(NOT CLOZE_CUDA STREQUAL "OFF")
-  find_package(CUDAToolkit QUIET)
-  if(CUDAToolkit_FOUND)
-    set(cloze_cuda_status "${CUDAToolkit_VERSION} found, not used yet")
-  elseif(CLOZE_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "CLOZE_CUDA=ON, but CUDAToolkit was not found")
+  find_package(CUDAToolkit 12 QUIET)
+  if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt AND EXISTS "${CUDAToolkit_NVCC_EXECUTABLE}")
+    set(cloze_use_cuda ON)
+    set(cloze_cuda_status "${CUDAToolkit_VERSION}")
   else()
     set(cloze_cuda_status "not found")
+    if(CLOZE_CUDA STREQUAL "ON")
+      message(FATAL_ERROR "CLOZE_CUDA=ON, but no CUDA toolkit 12 or newer with nvcc and cuBLASLt was found")
+    endif()
   endif()
 endif()
 

@@ -11,7 +11,7 @@ configure_package_config_file(cmake/cloze-config.cmake.in "${PROJECT_BINARY_DIR}
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake" "${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
-              cmake/Findutf8proc.cmake cmake/FindoneDNN.cmake
+              cmake/Findutf8proc.cmake cmake/FindoneDNN.cmake cmake/ClozeCuda.cmake
         DESTINATION "${package_dir}")
 
 # utf8proc 2.8 calls itself 2.6 in its own .pc file, so ours asks for no more than that.

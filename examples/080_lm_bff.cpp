@@ -1,4 +1,5 @@
 // test: --help
+// cuda
 // LM-BFF's whole experiment: tasks, seeds, methods and a grid of settings; every run is done once and kept in a file
 // that survives a kill; and the tables made of it. docs/reproduce_lm_bff.md is its guide.
 //
@@ -20,7 +21,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> tasks, methods, task_files, results;
-  std::string grid, demo_filter = "random", out;
+  std::string grid, demo_filter = "random", device = "cpu", out;
   std::string title = "Few-shot test scores";
   std::filesystem::path results_file = "lm_bff.jsonl";
   LmBffExperiment experiment;
@@ -57,7 +58,10 @@ int run(Arguments& arguments) {
       log, runs,
       [&](std::size_t i, const std::function<void(double)>& tell) {
         set_num_threads(std::max(1, all / arguments.sweep.jobs));
-        return lm_bff_json(lm_bff(plan[i].run, *plan[i].task, experiment.settings, tell), *plan[i].task);
+        return with_device(arguments.device, [&](auto device) {
+          const auto found = lm_bff<float, decltype(device)>(plan[i].run, *plan[i].task, experiment.settings, tell);
+          return lm_bff_json(found, *plan[i].task);
+        });
       },
       arguments.sweep);
   std::fprintf(stderr, "%lld finished now, %lld before, %lld failed%s\n", static_cast<long long>(report.finished),
@@ -133,6 +137,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   runs->add_option("--threads", arguments.threads, "of all processes together; 0: as OMP_NUM_THREADS says");
+  runs->add_option("--device", arguments.device, "cpu, cuda or cuda:N, of every process")->capture_default_str();
   runs->add_flag("--no-times", arguments.no_times, "leave wall times out: equal sweeps then write equal files");
   runs->add_flag("--dry-run", arguments.dry_run, "list the runs and stop");
   auto* tables = app.add_subcommand("gather", "tables and a chart of results files");

@@ -18,7 +18,7 @@ IN_PAGE = re.compile(r"`(cloze\.[a-z0-9_]+\.[0-9]+)`")
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     thrown = defaultdict(set)
-    for path in sorted((root / "include").rglob("*.hpp")):
+    for path in sorted(path for path in (root / "include").rglob("*") if path.suffix in (".hpp", ".cuh")):
         for found in IN_CODE.findall(path.read_text(encoding="utf-8")):
             thrown[found].add(path.relative_to(root / "include").as_posix())
     tested = {found for path in (root / "tests").rglob("*.cpp")

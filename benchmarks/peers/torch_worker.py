@@ -4,6 +4,8 @@ usage: torch_worker.py THREADS
   {"do": "load", "model": FOLDER, "dropout": P, "train": BOOL}  a masked LM (SDPA); with train AdamW on all its parameters, of the
                                                               faster kind (fused or foreach) unless "optimizer" names one
   {"do": "train", "inputs": FILE, "steps": N, "pad": "longest" | N}  -> ms, loss of each step
+  {"do": "pretrain", "inputs": FILE, "steps": N, "head": "all" | "masks"}  -> ms, loss of each step; masked LM, the head on all
+                                                              tokens, as transformers has it, or on the masked ones only
   {"do": "infer", "inputs": FILE, "batch": N}                        -> ms, scores; prompts sorted by length
   {"do": "export", "file": FILE}                                     writes the model for ONNX Runtime
   {"do": "gemm"}, {"do": "memory"}, {"do": "versions"}
@@ -98,6 +100,32 @@ class Worker:
             result["loss"].append(loss.item())
         return result
 
+    def pretrain(self, request):
+        if request["inputs"] != self.path:
+            self.path, self.inputs, self.next = request["inputs"], json.load(open(request["inputs"])), 0
+        result, model = {"ms": [], "loss": []}, self.scores.model
+        for _ in range(request["steps"]):
+            batch = self.inputs["batches"][self.next % len(self.inputs["batches"])]
+            self.next += 1
+            ids, mask, _ = (torch.from_numpy(x) for x in padded(batch["ids"], [0] * len(batch["ids"]), self.pad_id, "longest"))
+            rows = torch.tensor([row * ids.shape[1] + at for row, masks in enumerate(batch["masks"]) for at in masks])
+            targets = torch.tensor(batch["targets"])
+            labels = torch.full((ids.numel(),), -100)
+            labels[rows] = targets
+            start = time.perf_counter()
+            if request["head"] == "all":
+                loss = model(input_ids=ids, attention_mask=mask, labels=labels.reshape(ids.shape)).loss
+            else:
+                hidden = self.scores.encoder(ids, attention_mask=mask).last_hidden_state
+                loss = torch.nn.functional.cross_entropy(self.scores.head(hidden.flatten(0, 1)[rows]), targets)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            result["ms"].append(1e3 * (time.perf_counter() - start))
+            result["loss"].append(loss.item())
+        return result
+
     @torch.inference_mode()
     def infer(self, request):
         all_prompts = self.read(request["inputs"])[0]
@@ -142,7 +170,7 @@ class Worker:
 
 def main():
     worker = Worker()
-    commands = {"load", "train", "infer", "export", "gemm", "memory", "versions"}
+    commands = {"load", "train", "pretrain", "infer", "export", "gemm", "memory", "versions"}
     answers = sys.stdout
     sys.stdout = sys.stderr  # what libraries print must not look like an answer
     for line in sys.stdin:

@@ -9,7 +9,8 @@
 
 namespace cloze::bench {
 
-/// config.json of "roberta-base", "minilm-l6" (BERT, 6 layers of 384) or "tiny" (to see that everything runs).
+/// config.json of "roberta-base", "roberta-large", "minilm-l6" (BERT, 6 layers of 384) or "tiny" (to see that
+/// everything runs).
 inline std::string model_config(const std::string& shape) {
   const auto with = [](const char* type, int vocab, int hidden, int layers, int heads, int positions, int types,
                        int padding) {
@@ -21,9 +22,10 @@ inline std::string model_config(const std::string& shape) {
         type, vocab, hidden, layers, heads, 4 * hidden, positions, types, padding);
   };
   if (shape == "roberta-base") return with("roberta", 50265, 768, 12, 12, 514, 1, 1);
+  if (shape == "roberta-large") return with("roberta", 50265, 1024, 24, 16, 514, 1, 1);
   if (shape == "minilm-l6") return with("bert", 30522, 384, 6, 12, 512, 2, 0);
   if (shape == "tiny") return with("bert", 30522, 64, 2, 4, 512, 2, 0);
-  fail("cloze.bench.1", "\"{}\" is no model size: roberta-base, minilm-l6 or tiny", shape);
+  fail("cloze.bench.1", "\"{}\" is no model size: roberta-base, roberta-large, minilm-l6 or tiny", shape);
 }
 
 /// Writes such a model as a Hugging Face folder, so that all sides of a comparison read the same weights; does nothing

@@ -4,8 +4,10 @@
 //   {"do": "threads", "count": N}                              the threads from now on
 //   {"do": "model", "shape": NAME, "folder": F}                writes a random model
 //   {"do": "render", "tokenizer": F, "data": F, "split": …, "demonstrations": B, "count": N, "batch": N, "out": FILE}
+//   {"do": "render_text", "tokenizer": F, "text": FILE, "out": FILE}  masked-LM batches, 4096 tokens each
 //   {"do": "load", "model": F, "dropout": P}                   a model, and AdamW on all its parameters
 //   {"do": "train", "inputs": FILE, "steps": N}                -> ms, loss, tokens, gflop of each step
+//   {"do": "pretrain", "inputs": FILE, "steps": N}             -> ms, loss, tokens of each step
 //   {"do": "infer", "inputs": FILE, "batch_tokens": N}         -> ms, tokens, gflop, scores
 //   {"do": "tokenize", "tokenizer": F, "text": FILE, "repeat": N}  -> ms of each, tokens, id_sum, bytes
 //   {"do": "gemm"}, {"do": "copy"}, {"do": "memory"}           -> gflops, gbs, peak_mb
@@ -27,6 +29,7 @@
 #include "flops.hpp"
 #include "inputs.hpp"
 #include "peaks.hpp"
+#include "pretraining_inputs.hpp"
 #include "random_model.hpp"
 
 using namespace cloze;
@@ -48,22 +51,14 @@ class Run {
 
   /// LM-BFF's step: the label words at the mask, cross entropy, clipping to norm 1, AdamW on every parameter.
   double train_step(const PackedBatch& batch, std::span<const TokenId> words) {
-    profile_mark("between", "steps");
-    double result = 0;
-    {
-      auto scores = model_.mask_scores(batch, words, {.training = true, .rng = &rng_});
-      auto loss = cross_entropy(scores, std::span<const LabelId>(batch.labels));
-      result = static_cast<double>(loss.item());
-      loss.backward();
-    }
-    profile_mark("backward", "freeing");
-    const double clip = clip_factor(parameters_, 1.0).factor;
-    profile_mark("optimizer", "norm");
-    optimizer_.step(clip);
-    profile_mark("optimizer", "AdamW");
-    optimizer_.zero_grad();
-    profile_mark("optimizer", "zero_grad");
-    return result;
+    return step([&](const ForwardContext& context) {
+      return cross_entropy(model_.mask_scores(batch, words, context), std::span<const LabelId>(batch.labels));
+    });
+  }
+
+  /// The same for masked-LM pretraining: the whole vocabulary at every mask.
+  double pretraining_step(const PackedBatch& batch) {
+    return step([&](const ForwardContext& context) { return model_.mask_loss(batch, context); });
   }
 
   /// Batches of tokens, longest first, and the scores in the order of the sequences, as predict() has it.
@@ -79,6 +74,25 @@ class Run {
   const EncoderConfig& config() const { return model_.config(); }
 
  private:
+  template <class Loss>
+  double step(Loss compute) {
+    profile_mark("between", "steps");
+    double result = 0;
+    {
+      const auto loss = compute(ForwardContext{.training = true, .rng = &rng_});
+      result = static_cast<double>(loss.item());
+      loss.backward();
+    }
+    profile_mark("backward", "freeing");
+    const double clip = clip_factor(parameters_, 1.0).factor;
+    profile_mark("optimizer", "norm");
+    optimizer_.step(clip);
+    profile_mark("optimizer", "AdamW");
+    optimizer_.zero_grad();
+    profile_mark("optimizer", "zero_grad");
+    return result;
+  }
+
   AutoModelForMaskedLM<float> model_;
   ParameterList<float> parameters_;
   AdamW<float> optimizer_;
@@ -103,10 +117,16 @@ class Worker {
                            .batch = get<Index>(request, "batch"),
                            .count = get<Index>(request, "count")},
                           get<std::string>(request, "out"));
+    } else if (what == "render_text") {
+      bench::write_text_inputs(
+          {.tokenizer = get<std::string>(request, "tokenizer"), .text = get<std::string>(request, "text")},
+          get<std::string>(request, "out"));
     } else if (what == "load") {
       run_.emplace(get<std::string>(request, "model"), get<double>(request, "dropout"));
     } else if (what == "train") {
       train(request, reply);
+    } else if (what == "pretrain") {
+      pretrain(request, reply);
     } else if (what == "infer") {
       infer(request, reply);
     } else if (what == "tokenize") {
@@ -156,6 +176,23 @@ class Worker {
       reply["loss"].push_back(loss);
       reply["tokens"].push_back(batch.tokens());
       reply["gflop"].push_back(1e-9 * bench::step_flops(run().config(), batch, static_cast<Index>(data.words.size())));
+    }
+  }
+
+  void pretrain(const nlohmann::json& request, nlohmann::json& reply) {
+    const auto path = get<std::string>(request, "inputs");
+    if (path != text_path_) {
+      text_ = bench::read_text_inputs(path);
+      text_path_ = path;
+      next_ = 0;
+    }
+    for (auto step = get<int>(request, "steps"); step > 0; --step) {
+      const auto& batch = text_[next_++ % text_.size()];
+      const auto start = Clock::now();
+      const double loss = run().pretraining_step(batch);
+      reply["ms"].push_back(ms_since(start));
+      reply["loss"].push_back(loss);
+      reply["tokens"].push_back(batch.tokens());
     }
   }
 
@@ -214,6 +251,8 @@ class Worker {
   std::optional<Run> run_;
   std::string path_;
   bench::Inputs inputs_;
+  std::string text_path_;
+  std::vector<PackedBatch> text_;
   std::size_t next_ = 0;
 };
 

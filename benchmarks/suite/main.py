@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import build
+import cuda
 import kernels
 import machine
 import peers
@@ -22,13 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures cloze on this machine, and beside its peers.")
-    parser.add_argument("part", nargs="?", default="all", choices=["kernels", "steps", "peers", "all"])
+    parser.add_argument("part", nargs="?", default="all", choices=["kernels", "steps", "peers", "cuda", "all"],
+                        help="cuda is not part of all")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: to see that all runs, not to report")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of every side (default: all cores)")
     parser.add_argument("--model", type=Path, help="steps: a Hugging Face masked-LM folder instead of the random models")
     parser.add_argument("--data", type=Path, help="folder with kshot/SST-2, tokenizers/ and corpus/ (default: CLOZE_SHARED/data); "
                                                   "or a k-shot folder of SST-2's form")
-    parser.add_argument("--python", type=Path, help="peers: a Python with torch and transformers, instead of a venv made here")
+    parser.add_argument("--python", type=Path, help="peers, cuda: a Python with torch and transformers (peers: instead of a venv made here)")
+    parser.add_argument("--only", choices=peers.PARTS, help="peers: this comparison alone")
     parser.add_argument("--out", type=Path, default=Path("build/bench/result.json"), help="the JSON file; the chart lies beside it")
     args = parser.parse_args()
     if args.threads < 1 or args.threads > (os.cpu_count() or 1):
@@ -37,6 +40,8 @@ def arguments():
         parser.error(f"--model {args.model}: no config.json there")
     if args.model and args.part not in ("steps", "all"):
         parser.error("--model is for steps")
+    if args.only and args.part != "peers":
+        parser.error("--only is for peers")
     if args.python and not os.access(args.python, os.X_OK):
         parser.error(f"--python {args.python}: no such program")
     if args.data and not args.data.is_dir():
@@ -65,7 +70,7 @@ def main():
         report.warn_if(load > 0.5 and f"the machine was busy when this began (load average {load:.1f}): these times are not to be reported")
         data = Data(args.data, ROOT, work, report)
         chosen = ["kernels", "steps", "peers"] if args.part == "all" else [args.part]
-        run = {"kernels": kernels.run, "steps": steps.run, "peers": peers.run}
+        run = {"kernels": kernels.run, "steps": steps.run, "peers": peers.run, "cuda": cuda.run}
         for part in chosen:
             try:
                 run[part](args, programs, data, report, ROOT)

@@ -6,6 +6,8 @@ from build import python_of_peers, quietly
 from report import median
 from workers import BenchError, Worker
 
+PARTS = ["train", "pretraining", "inference", "memory", "attention", "tokenizers"]
+
 
 class Peers:
     def __init__(self, args, programs, data, report, root):
@@ -117,6 +119,30 @@ class Peers:
         self.report.row(f"threads 1 to {self.threads}, train step", ratio, needed=1.8 if two else None, aim=1.95 if two else None,
                         ours=f"{median(found[self.threads]):.0f} ms", peer=f"{median(found[1]):.0f} ms")
 
+    def pretraining(self):
+        """Masked LM over the whole vocabulary, 4096 tokens in sequences of 128."""
+        shape = "minilm-l6"
+        self.report.progress("pretraining step")
+        text, source = self.data.text(1)
+        inputs = str(self.work / "pretraining.json")
+        self.ours.ask("render_text", tokenizer=str(self.data.tokenizers[shape]), text=str(text), out=inputs)
+        folder = self.model(shape)
+        for side in (self.ours, self.torch):
+            side.ask("load", model=folder, dropout=0.0, **({} if side is self.ours else {"train": True, "optimizer": "fused"}))
+        checked = self.check_equal("pretraining step", self.ours.ask("pretrain", inputs=inputs, steps=3)["loss"],
+                                   self.torch.ask("pretrain", inputs=inputs, steps=3, head="masks")["loss"], 1e-3)
+        self.ours.ask("load", model=folder, dropout=0.1)
+        kind = self.torch.ask("load", model=folder, dropout=0.1, train=True)["optimizer"]
+        contenders = {"cloze": lambda: self.ours.ask("pretrain", inputs=inputs, steps=2)["ms"]}
+        for head in ("all", "masks"):
+            contenders[head] = lambda head=head: self.torch.ask("pretrain", inputs=inputs, steps=2, head=head)["ms"]
+        found = self.interleave(contenders, self.rounds)
+        tokens = median(self.ours.ask("pretrain", inputs=inputs, steps=1)["tokens"])
+        note = f"{source}; ours {1e3 * tokens / median(found['cloze']):.0f} tokens/s"
+        self.compare(found, "pretraining step, MiniLM-L6, 128 tokens / PyTorch", "all", 2, note=note, loss_difference=checked,
+                     peer_optimizer=kind)
+        self.compare(found, "pretraining step, MiniLM-L6 / PyTorch, head on masked tokens only", "masks")
+
     def inference(self):
         count = 64 if self.quick else 300
         inputs = self.inputs("roberta-base", "test", count=count, batch=1 << 20)
@@ -154,7 +180,8 @@ class Peers:
     def memory(self):
         """Peak memory of training, each side in a process of its own."""
         self.report.progress("peak memory of training")
-        folder, inputs, peak = str(self.work / "roberta-base"), str(self.work / "roberta-base_train.json"), {}
+        with self.new_ours() as self.ours:
+            folder, inputs, peak = self.model("roberta-base"), self.inputs("roberta-base", "train"), {}
         for name, new, load, train in (("cloze", self.new_ours, {}, {}),
                                        ("PyTorch", self.new_torch, {"train": True, "optimizer": "fused"}, {"pad": "longest"})):
             with new() as side:
@@ -199,14 +226,18 @@ class Peers:
         self.ours.ask("threads", count=self.threads)
 
     def run(self):
+        wanted = [self.args.only] if self.args.only else PARTS
         with self.new_ours() as self.ours, self.new_torch() as self.torch:
             self.report.machine["peers"] = self.torch.ask("versions")
-            for part in (self.train_rows, self.inference):
+            for name, part in (("train", self.train_rows), ("pretraining", self.pretraining), ("inference", self.inference)):
+                if name in wanted:
+                    self.guarded(part)
+        for name, part in (("memory", self.memory), ("attention", self.attention)):
+            if name in wanted:
                 self.guarded(part)
-        self.guarded(self.memory)
-        self.guarded(self.attention)
-        with self.new_ours() as self.ours:
-            self.guarded(self.tokenizers)
+        if "tokenizers" in wanted:
+            with self.new_ours() as self.ours:
+                self.guarded(self.tokenizers)
 
     def guarded(self, part):
         """One row that fails must not take the others with it."""

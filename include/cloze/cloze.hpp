@@ -20,6 +20,7 @@
 #include <cloze/autograd/shape_ops.hpp>
 #include <cloze/autograd/softmax.hpp>
 #include <cloze/batch/packed_batch.hpp>
+#include <cloze/core/choose_device.hpp>
 #include <cloze/core/content_hash.hpp>
 #include <cloze/core/device.hpp>
 #include <cloze/core/dropout.hpp>
@@ -67,9 +68,12 @@
 #include <cloze/kernels/cpu/attention_backward.hpp>
 #include <cloze/kernels/cpu/attention_bias.hpp>
 #include <cloze/kernels/cpu/attention_forward.hpp>
+#include <cloze/kernels/cpu/attention_small.hpp>
 #include <cloze/kernels/cpu/attention_span.hpp>
 #include <cloze/kernels/cpu/attention_tasks.hpp>
 #include <cloze/kernels/cpu/attention_tile.hpp>
+#include <cloze/kernels/cpu/bf16_pack.hpp>
+#include <cloze/kernels/cpu/bf16_unit.hpp>
 #include <cloze/kernels/cpu/bias_activation.hpp>
 #include <cloze/kernels/cpu/column_reduce.hpp>
 #include <cloze/kernels/cpu/cross_entropy.hpp>
@@ -80,8 +84,11 @@
 #include <cloze/kernels/cpu/exp.hpp>
 #include <cloze/kernels/cpu/gather.hpp>
 #include <cloze/kernels/cpu/gemm.hpp>
+#include <cloze/kernels/cpu/gemm_bf16.hpp>
 #include <cloze/kernels/cpu/gemm_eigen.hpp>
 #include <cloze/kernels/cpu/gemm_onednn.hpp>
+#include <cloze/kernels/cpu/gemm_panels.hpp>
+#include <cloze/kernels/cpu/gemm_precision.hpp>
 #include <cloze/kernels/cpu/layer_norm.hpp>
 #include <cloze/kernels/cpu/matrix_copy.hpp>
 #include <cloze/kernels/cpu/panels.hpp>
@@ -109,6 +116,8 @@
 #include <cloze/kernels/gemm_args.hpp>
 #include <cloze/kernels/layer_norm.hpp>
 #include <cloze/kernels/layer_norm_args.hpp>
+#include <cloze/kernels/linear.hpp>
+#include <cloze/kernels/linear_args.hpp>
 #include <cloze/kernels/matrix_copy.hpp>
 #include <cloze/kernels/matrix_copy_args.hpp>
 #include <cloze/kernels/missing.hpp>
@@ -200,6 +209,7 @@
 #include <cloze/prompt/word_verbalizer.hpp>
 #include <cloze/tensor/eigen.hpp>
 #include <cloze/tensor/gradient.hpp>
+#include <cloze/tensor/memory.hpp>
 #include <cloze/tensor/shape.hpp>
 #include <cloze/tensor/storage.hpp>
 #include <cloze/tensor/tape.hpp>
@@ -233,6 +243,7 @@
 #include <cloze/train/clip.hpp>
 #include <cloze/train/evaluate.hpp>
 #include <cloze/train/interrupt.hpp>
+#include <cloze/train/master_copy.hpp>
 #include <cloze/train/metrics.hpp>
 #include <cloze/train/moments.hpp>
 #include <cloze/train/optimizer.hpp>

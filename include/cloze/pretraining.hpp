@@ -20,6 +20,7 @@
 #include <cloze/methods/pretraining_data.hpp>
 #include <cloze/methods/pretraining_pairs.hpp>
 #include <cloze/methods/prompt_pretraining.hpp>
+#include <cloze/models/vocabulary_size.hpp>
 #include <cloze/report/line_chart.hpp>
 #include <cloze/text/learn_merges.hpp>
 #include <cloze/text/prune_vocabulary.hpp>

@@ -92,7 +92,7 @@ TEST_CASE("every 16-bit pattern reads as its definition says") {
     if (std::isnan(brain) && to_bfloat16(found_brain).bits != (bits | 0x40u)) FAIL("bfloat16 NaN " << bits);
   }
   CHECK(to_float(Float16{0x0001}) == 0x1p-24f);
-  CHECK(to_float(BFloat16{0x3F80}) == 1.0f);
+  CHECK(to_float(BFloat16{std::uint16_t{0x3F80}}) == 1.0f);
 }
 
 TEST_CASE("rounding to float16 is to nearest, ties to even, from float and straight from double") {

@@ -136,9 +136,9 @@ Tensor<T, D> attention(const char* name, const AttentionInput<T, D>& q, const At
   const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_size));
   auto o = Tensor<T, D>::empty({q_rows, heads * head_size});
   const bool recorded = wants_grad(q.tensor, k.tensor, v.tensor, bias);
-  auto lse = Tensor<T, D>::empty({recorded ? q_rows : 0, heads});
+  auto lse = Tensor<Compute<T>, D>::empty({recorded ? q_rows : 0, heads});
   const kernels::AttentionArgs<T> args{.layout = layout,
-                                       .scale = static_cast<T>(scale),
+                                       .scale = static_cast<Compute<T>>(scale),
                                        .q = q.data(),
                                        .q_stride = q.tensor.columns(),
                                        .k = k.data(),

@@ -13,9 +13,9 @@ namespace detail {
 
 /// The gradient of `input` receives factor · dy.
 template <Scalar T, Device D>
-void pass_gradient(const Tensor<T, D>& input, const T* dy, T factor) {
+void pass_gradient(const Tensor<T, D>& input, const T* dy, Compute<T> factor) {
   if (const auto dx = grad_target(input); dx.data)
-    kernels::combine(D{}, kernels::CombineArgs<T>{input.size(), factor, dy, T(0), nullptr, T(0), dx});
+    kernels::combine(D{}, kernels::CombineArgs<T>{input.size(), factor, dy, Compute<T>(0), nullptr, Compute<T>(0), dx});
 }
 
 template <Scalar T, Device D>
@@ -26,15 +26,16 @@ void require_same_shape(const char* op, const Tensor<T, D>& a, const Tensor<T, D
 
 /// a + factor · b.
 template <Scalar T, Device D>
-Tensor<T, D> sum_of(const char* op, const Tensor<T, D>& a, const Tensor<T, D>& b, T factor) {
+Tensor<T, D> sum_of(const char* op, const Tensor<T, D>& a, const Tensor<T, D>& b, Compute<T> factor) {
   require_same_shape(op, a, b);
   auto y = Tensor<T, D>::empty(a.shape());
-  kernels::combine(D{}, kernels::CombineArgs<T>{a.size(), T(1), a.data(), factor, b.data(), T(0), {y.data(), false}});
+  kernels::combine(D{}, kernels::CombineArgs<T>{
+                            a.size(), Compute<T>(1), a.data(), factor, b.data(), Compute<T>(0), {y.data(), false}});
   if (!wants_grad(a, b)) return y;
   record_op(
       op, y,
       [a, b, factor](OutputView<T> result) {
-        pass_gradient(a, result.grad, T(1));
+        pass_gradient(a, result.grad, Compute<T>(1));
         pass_gradient(b, result.grad, factor);
       },
       a, b);
@@ -43,9 +44,10 @@ Tensor<T, D> sum_of(const char* op, const Tensor<T, D>& a, const Tensor<T, D>& b
 
 /// factor · a + shift.
 template <Scalar T, Device D>
-Tensor<T, D> affine(const char* op, const Tensor<T, D>& a, T factor, T shift) {
+Tensor<T, D> affine(const char* op, const Tensor<T, D>& a, Compute<T> factor, Compute<T> shift) {
   auto y = Tensor<T, D>::empty(a.shape());
-  kernels::combine(D{}, kernels::CombineArgs<T>{a.size(), factor, a.data(), T(0), nullptr, shift, {y.data(), false}});
+  kernels::combine(
+      D{}, kernels::CombineArgs<T>{a.size(), factor, a.data(), Compute<T>(0), nullptr, shift, {y.data(), false}});
   if (!wants_grad(a)) return y;
   record_op(
       op, y, [a, factor](OutputView<T> result) { pass_gradient(a, result.grad, factor); }, a);
@@ -57,13 +59,13 @@ Tensor<T, D> affine(const char* op, const Tensor<T, D>& a, T factor, T shift) {
 /// a + b of one shape.  Throws [cloze.elementwise.1] where the shapes differ: nothing is broadcast, see add_rows().
 template <Scalar T, Device D>
 Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<T, D>& b) {
-  return detail::sum_of("add", a, b, T(1));
+  return detail::sum_of("add", a, b, Compute<T>(1));
 }
 
 /// a - b of one shape.  Throws [cloze.elementwise.1] where the shapes differ.
 template <Scalar T, Device D>
 Tensor<T, D> sub(const Tensor<T, D>& a, const Tensor<T, D>& b) {
-  return detail::sum_of("sub", a, b, T(-1));
+  return detail::sum_of("sub", a, b, Compute<T>(-1));
 }
 
 /// a ∘ b, element by element, of one shape.  Throws [cloze.elementwise.1] where the shapes differ.
@@ -87,8 +89,8 @@ Tensor<T, D> mul(const Tensor<T, D>& a, const Tensor<T, D>& b) {
 
 /// factor · a.
 template <Scalar T, Device D>
-Tensor<T, D> scale(const Tensor<T, D>& a, std::type_identity_t<T> factor) {
-  return detail::affine("scale", a, factor, T(0));
+Tensor<T, D> scale(const Tensor<T, D>& a, std::type_identity_t<Compute<T>> factor) {
+  return detail::affine("scale", a, factor, Compute<T>(0));
 }
 
 /// x + row for every row of x.   x [..., n], row [n]  ->  [..., n].  Throws [cloze.elementwise.2] where they do not
@@ -105,7 +107,7 @@ Tensor<T, D> add_rows(const Tensor<T, D>& x, const Tensor<T, D>& row) {
   record_op(
       "add_rows", y,
       [x, row](OutputView<T> result) {
-        detail::pass_gradient(x, result.grad, T(1));
+        detail::pass_gradient(x, result.grad, Compute<T>(1));
         if (const auto drow = grad_target(row); drow.data)
           kernels::bias_activation_backward(
               D{}, kernels::BiasActivationBackwardArgs<T>{x.rows(), x.columns(), nullptr, result.grad, Activation::none,
@@ -168,32 +170,32 @@ Tensor<T, D> operator*(const Tensor<T, D>& a, const Tensor<T, D>& b) {
   return mul(a, b);
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator*(const Tensor<T, D>& a, std::type_identity_t<T> factor) {
+Tensor<T, D> operator*(const Tensor<T, D>& a, std::type_identity_t<Compute<T>> factor) {
   return scale(a, factor);
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator*(std::type_identity_t<T> factor, const Tensor<T, D>& a) {
+Tensor<T, D> operator*(std::type_identity_t<Compute<T>> factor, const Tensor<T, D>& a) {
   return scale(a, factor);
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator+(const Tensor<T, D>& a, std::type_identity_t<T> shift) {
-  return detail::affine("add", a, T(1), shift);
+Tensor<T, D> operator+(const Tensor<T, D>& a, std::type_identity_t<Compute<T>> shift) {
+  return detail::affine("add", a, Compute<T>(1), shift);
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator+(std::type_identity_t<T> shift, const Tensor<T, D>& a) {
+Tensor<T, D> operator+(std::type_identity_t<Compute<T>> shift, const Tensor<T, D>& a) {
   return a + shift;
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator-(const Tensor<T, D>& a, std::type_identity_t<T> shift) {
+Tensor<T, D> operator-(const Tensor<T, D>& a, std::type_identity_t<Compute<T>> shift) {
   return a + -shift;
 }
 template <Scalar T, Device D>
-Tensor<T, D> operator-(std::type_identity_t<T> from, const Tensor<T, D>& a) {
-  return detail::affine("sub", a, T(-1), from);
+Tensor<T, D> operator-(std::type_identity_t<Compute<T>> from, const Tensor<T, D>& a) {
+  return detail::affine("sub", a, Compute<T>(-1), from);
 }
 template <Scalar T, Device D>
 Tensor<T, D> operator-(const Tensor<T, D>& a) {
-  return scale(a, T(-1));
+  return scale(a, Compute<T>(-1));
 }
 
 }  // namespace cloze

@@ -23,7 +23,7 @@ struct Lookup {
 
 template <class T>
 struct EmbeddingNormOptions {
-  T eps = T(1e-12);  // added to the variance
+  Compute<T> eps = Compute<T>(1e-12);  // added to the variance
   Dropout dropout = {};
 };
 
@@ -89,7 +89,7 @@ Tensor<T, D> embedding_norm(const Lookup<T, D>& words, const Lookup<T, D>& secon
   auto y = Tensor<T, D>::empty({rows, columns});
   const bool recorded = wants_grad(tables[0], tables[1], tables[2], gamma, beta);
   const auto z = recorded ? Tensor<T, D>::empty({rows, columns}) : y.detach();
-  const auto moments = Tensor<T, D>::empty({2, recorded ? rows : 0});  // mean, rstd
+  const auto moments = Tensor<Compute<T>, D>::empty({2, recorded ? rows : 0});  // mean, rstd
   args.rows = rows;
   args.columns = columns;
   args.gamma = gamma.data();
@@ -98,7 +98,7 @@ Tensor<T, D> embedding_norm(const Lookup<T, D>& words, const Lookup<T, D>& secon
   args.dropout = rule;
   args.z = const_cast<T*>(z.data());
   args.y = y.data();
-  args.mean = recorded ? const_cast<T*>(moments.data()) : nullptr;
+  args.mean = recorded ? const_cast<Compute<T>*>(moments.data()) : nullptr;
   args.rstd = recorded ? args.mean + rows : nullptr;
   kernels::embedding_norm_forward(D{}, args);
   if (!recorded) return y;

@@ -9,7 +9,7 @@ namespace cloze {
 
 template <class T>
 struct ResidualNormOptions {
-  T eps = T(1e-5);  // added to the variance
+  Compute<T> eps = Compute<T>(1e-5);  // added to the variance
   Dropout dropout = {};
   Ids row_ids = {};  // [rows] which row of the whole each row is, for dropout; empty: rows count from 0
 };
@@ -40,10 +40,10 @@ Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, 
   const bool recorded = wants_grad(x, residual, gamma, beta), sums = residual.defined() || rule.active();
   // The sum is needed again by the backward pass only; else it may live where the result will.
   const auto z = !sums ? x.detach() : recorded ? Tensor<T, D>::empty(x.shape()) : y.detach();
-  const auto moments = Tensor<T, D>::empty({2, recorded ? rows : 0});  // mean, rstd
+  const auto moments = Tensor<Compute<T>, D>::empty({2, recorded ? rows : 0});  // mean, rstd
   const auto at = [](const Tensor<T, D>& tensor) { return tensor.defined() ? tensor.data() : nullptr; };
-  T* const mean = recorded ? const_cast<T*>(moments.data()) : nullptr;
-  T* const rstd = recorded ? mean + rows : nullptr;
+  auto* const mean = recorded ? const_cast<Compute<T>*>(moments.data()) : nullptr;
+  auto* const rstd = recorded ? mean + rows : nullptr;
   kernels::layer_norm_forward(D{}, kernels::LayerNormArgs<T>{.rows = rows,
                                                              .columns = columns,
                                                              .x = x.data(),
@@ -87,7 +87,7 @@ Tensor<T, D> normalise(const char* name, const Tensor<T, D>& x, const Tensor<T, 
 /// x [..., n], gamma [n] or undefined (ones), beta [n] or undefined (zeros)  ->  [..., n]
 /// Throws [cloze.layer_norm.1] where shapes do not fit, [cloze.layer_norm.2] where eps is negative.
 template <Scalar T, Device D>
-Tensor<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<T, D>& gamma, const Tensor<T, D>& beta, T eps) {
+Tensor<T, D> layer_norm(const Tensor<T, D>& x, const Tensor<T, D>& gamma, const Tensor<T, D>& beta, Compute<T> eps) {
   return detail::normalise("layer_norm", x, Tensor<T, D>(), gamma, beta, ResidualNormOptions<T>{.eps = eps});
 }
 

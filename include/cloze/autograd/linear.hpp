@@ -2,8 +2,7 @@
 #pragma once
 
 #include <cloze/autograd/op.hpp>
-#include <cloze/kernels/bias_activation.hpp>
-#include <cloze/kernels/gemm.hpp>
+#include <cloze/kernels/linear.hpp>
 
 namespace cloze {
 
@@ -33,26 +32,15 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
   const bool recorded = wants_grad(x, weight, bias);
   // Only the backward pass needs the value before the activation: else y itself holds the product.
   auto before = recorded && activation != Activation::none ? Tensor<T, D>::empty(y.shape()) : y.detach();
-  kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows,
-                                          .n = out,
-                                          .k = in,
-                                          .a = x.data(),
-                                          .lda = in,
-                                          .transpose_a = false,
-                                          .b = weight.data() + first * in,
-                                          .ldb = in,
-                                          .transpose_b = true,
-                                          .c = before.data(),
-                                          .ldc = out,
-                                          .add = false});
-  if (bias.defined() || activation != Activation::none)
-    kernels::bias_activation_forward(
-        D{}, kernels::BiasActivationArgs<T>{.rows = rows,
-                                            .columns = out,
-                                            .x = before.data(),
-                                            .bias = bias.defined() ? bias.data() + first : nullptr,
-                                            .activation = activation,
-                                            .y = y.data()});
+  kernels::linear_forward(D{}, kernels::LinearArgs<T>{.rows = rows,
+                                                      .in = in,
+                                                      .out = out,
+                                                      .x = x.data(),
+                                                      .weight = weight.data() + first * in,
+                                                      .bias = bias.defined() ? bias.data() + first : nullptr,
+                                                      .activation = activation,
+                                                      .before = before.data(),
+                                                      .y = y.data()});
   if (!recorded) return y;
 
   if (activation == Activation::none) before = {};

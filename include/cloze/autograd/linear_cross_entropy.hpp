@@ -6,8 +6,7 @@
 #include <utility>
 
 #include <cloze/autograd/losses.hpp>
-#include <cloze/kernels/bias_activation.hpp>
-#include <cloze/kernels/gemm.hpp>
+#include <cloze/kernels/linear.hpp>
 
 namespace cloze {
 
@@ -21,23 +20,15 @@ inline Index loss_block_rows(Index rows, Index classes) {
 /// logits [rows, classes] = x Wᵀ + b.   x [rows, in], weight [classes, in], bias [classes] or null
 template <Scalar T, Device D>
 void block_logits(Index rows, Index in, Index classes, const T* x, const T* weight, const T* bias, T* logits) {
-  kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows,
-                                          .n = classes,
-                                          .k = in,
-                                          .a = x,
-                                          .lda = in,
-                                          .transpose_a = false,
-                                          .b = weight,
-                                          .ldb = in,
-                                          .transpose_b = true,
-                                          .c = logits,
-                                          .ldc = classes,
-                                          .add = false});
-  if (bias)
-    kernels::bias_activation_forward(
-        D{},
-        kernels::BiasActivationArgs<T>{
-            .rows = rows, .columns = classes, .x = logits, .bias = bias, .activation = Activation::none, .y = logits});
+  kernels::linear_forward(D{}, kernels::LinearArgs<T>{.rows = rows,
+                                                      .in = in,
+                                                      .out = classes,
+                                                      .x = x,
+                                                      .weight = weight,
+                                                      .bias = bias,
+                                                      .activation = Activation::none,
+                                                      .before = logits,
+                                                      .y = logits});
 }
 
 }  // namespace detail
@@ -57,9 +48,10 @@ Tensor<T, D> linear_cross_entropy(const Tensor<T, D>& x, const Tensor<T, D>& wei
           weight.shape());
   const Index rows = x.rows(), in = x.columns(), classes = weight.rows();
   const Index count = detail::count_labels("linear_cross_entropy", rows, classes, labels, options);
-  using Kept = kernels::CrossEntropyRow<T>;
-  const T smoothing = static_cast<T>(options.label_smoothing);
-  const T factor = options.reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
+  using Kept = kernels::CrossEntropyRow<Compute<T>>;
+  const auto smoothing = static_cast<Compute<T>>(options.label_smoothing);
+  const Compute<T> factor =
+      options.reduction == Reduction::mean ? Compute<T>(1) / static_cast<Compute<T>>(count) : Compute<T>(1);
   const Index step = options.reduction == Reduction::none ? 1 : 0;
   const Index block = detail::loss_block_rows(rows, classes);
   const T* b = bias.defined() ? bias.data() : nullptr;

@@ -49,7 +49,7 @@ inline Index count_labels(const char* op, Index rows, Index classes, std::span<c
 
 /// Losses [rows] that were computed into `losses`, reduced with `factor`; `losses` itself where nothing is reduced.
 template <Scalar T, Device D>
-Tensor<T, D> reduced(const Tensor<T, D>& losses, Reduction reduction, T factor) {
+Tensor<T, D> reduced(const Tensor<T, D>& losses, Reduction reduction, Compute<T> factor) {
   if (reduction == Reduction::none) return losses;
   auto y = Tensor<T, D>::empty({});
   kernels::sum_all(D{}, kernels::SumArgs<T>{losses.size(), losses.data(), factor, y.data()});
@@ -60,10 +60,11 @@ Tensor<T, D> reduced(const Tensor<T, D>& losses, Reduction reduction, T factor) 
 template <Scalar T, Device D>
 Tensor<T, D> cross_entropy_of(const Tensor<T, D>& logits, List<Index> labels, const Tensor<T, D>& targets, Index count,
                               const CrossEntropyOptions& options) {
-  using Kept = kernels::CrossEntropyRow<T>;
+  using Kept = kernels::CrossEntropyRow<Compute<T>>;
   const Index rows = logits.rows(), columns = logits.columns();
-  const T smoothing = static_cast<T>(options.label_smoothing);
-  const T factor = options.reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
+  const auto smoothing = static_cast<Compute<T>>(options.label_smoothing);
+  const Compute<T> factor =
+      options.reduction == Reduction::mean ? Compute<T>(1) / static_cast<Compute<T>>(count) : Compute<T>(1);
   const Index step = options.reduction == Reduction::none ? 1 : 0;
 
   auto losses = Tensor<T, D>::empty({rows});
@@ -111,7 +112,8 @@ Tensor<T, D> pointwise_loss(const char* op, kernels::PointwiseLoss kind, const T
   require(reduction != Reduction::mean || count > 0, "cloze.losses.4", "{}: a mean over the elements of shape {}", op,
           x.shape());
   const bool each = reduction == Reduction::none;
-  const T factor = reduction == Reduction::mean ? T(1) / static_cast<T>(count) : T(1);
+  const Compute<T> factor =
+      reduction == Reduction::mean ? Compute<T>(1) / static_cast<Compute<T>>(count) : Compute<T>(1);
   auto losses = Tensor<T, D>::empty(each ? x.shape() : Shape{x.rows()});
   kernels::pointwise_loss_forward(D{}, kernels::PointwiseLossArgs<T>{.kind = kind,
                                                                      .rows = x.rows(),

@@ -35,7 +35,7 @@ Tensor<T, D> recompute(const Tensor<T, D>& x, std::span<const Tensor<T, D>> para
     if (!input.has_grad()) return;
     const T* dx = input.gradient().dense(input.size(), 1).data;  // whole, also where only rows were looked up
     if (x.has_grad()) {
-      detail::pass_gradient(x, dx, T(1));
+      detail::pass_gradient(x, dx, Compute<T>(1));
     } else {
       x.gradient() = std::exchange(input.gradient(), {});
     }

@@ -12,7 +12,7 @@ namespace cloze {
 namespace detail {
 
 template <Scalar T, Device D>
-Tensor<T, D> scaled_sum(const char* op, const Tensor<T, D>& x, T factor) {
+Tensor<T, D> scaled_sum(const char* op, const Tensor<T, D>& x, Compute<T> factor) {
   auto y = Tensor<T, D>::empty({});
   kernels::sum_all(D{}, kernels::SumArgs<T>{x.size(), x.data(), factor, y.data()});
   if (!wants_grad(x)) return y;
@@ -58,14 +58,14 @@ Tensor<T, D> segments(const char* op, const Tensor<T, D>& x, std::span<const Ind
 /// Σ x, a scalar; 0 where x is empty.
 template <Scalar T, Device D>
 Tensor<T, D> sum(const Tensor<T, D>& x) {
-  return detail::scaled_sum("sum", x, T(1));
+  return detail::scaled_sum("sum", x, Compute<T>(1));
 }
 
 /// The mean of all elements, a scalar.  Throws [cloze.reduce.1] where there are none.
 template <Scalar T, Device D>
 Tensor<T, D> mean(const Tensor<T, D>& x) {
   require(x.size() > 0, "cloze.reduce.1", "mean: a tensor of shape {} has no elements", x.shape());
-  return detail::scaled_sum("mean", x, T(1) / static_cast<T>(x.size()));
+  return detail::scaled_sum("mean", x, Compute<T>(1) / static_cast<Compute<T>>(x.size()));
 }
 
 /// The sum over the rows.   x [..., n]  ->  [n].  Throws [cloze.reduce.2] where x is a scalar.
@@ -87,7 +87,7 @@ Tensor<T, D> sum_columns(const Tensor<T, D>& x) {
       "sum_columns", y,
       [x](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::spread(D{}, kernels::SpreadArgs<T>{x.rows(), x.columns(), result.grad, 1, T(1), dx});
+          kernels::spread(D{}, kernels::SpreadArgs<T>{x.rows(), x.columns(), result.grad, 1, Compute<T>(1), dx});
       },
       x);
   return y;

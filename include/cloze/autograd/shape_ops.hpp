@@ -23,7 +23,8 @@ Tensor<T, D> reshape(const Tensor<T, D>& x, Shape shape) {
       "reshape", y,
       [x](OutputView<T> result) {
         if (const auto dx = grad_target(x); dx.data)
-          kernels::combine(D{}, kernels::CombineArgs<T>{x.size(), T(1), result.grad, T(0), nullptr, T(0), dx});
+          kernels::combine(D{}, kernels::CombineArgs<T>{x.size(), Compute<T>(1), result.grad, Compute<T>(0), nullptr,
+                                                        Compute<T>(0), dx});
       },
       x);
   return y;
@@ -44,7 +45,8 @@ Tensor<T, D> slice_rows(const Tensor<T, D>& x, Index begin, Index count) {
         if (!x.requires_grad()) return;
         const auto dx = x.gradient().slice(begin, rows, columns);
         if (count * columns > 0)
-          kernels::combine(D{}, kernels::CombineArgs<T>{count * columns, T(1), result.grad, T(0), nullptr, T(0), dx});
+          kernels::combine(D{}, kernels::CombineArgs<T>{count * columns, Compute<T>(1), result.grad, Compute<T>(0),
+                                                        nullptr, Compute<T>(0), dx});
       },
       x);
   return y;
@@ -138,7 +140,8 @@ Tensor<T, D> concat_rows(std::span<const Tensor<T, D>> parts) {
   detail::record_list("concat_rows", y, parts, [kept = List<Tensor<T, D>>(parts.begin(), parts.end())](const T* dy) {
     for (const auto& part : kept) {
       if (const auto dx = grad_target(part); dx.data)
-        kernels::combine(D{}, kernels::CombineArgs<T>{part.size(), T(1), dy, T(0), nullptr, T(0), dx});
+        kernels::combine(
+            D{}, kernels::CombineArgs<T>{part.size(), Compute<T>(1), dy, Compute<T>(0), nullptr, Compute<T>(0), dx});
       dy += part.size();
     }
   });

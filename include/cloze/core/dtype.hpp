@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include <cloze/core/ids.hpp>
 
@@ -45,10 +46,29 @@ struct Float16 {
   std::uint16_t bits;
 };
 
-/// The upper half of a float: 1 sign, 8 exponent and 7 fraction bits.
+/// The upper half of a float: 1 sign, 8 exponent and 7 fraction bits. Tensors on Cuda may have elements of this type;
+/// it has no arithmetic: what computes with them does so in Compute<BFloat16>.
 struct BFloat16 {
   std::uint16_t bits;
+
+  BFloat16() = default;
+  constexpr explicit BFloat16(std::uint16_t stored) : bits(stored) {}
+  /// The nearest one.
+  template <std::floating_point F>
+  explicit BFloat16(F x);
+  template <std::floating_point F>
+  explicit operator F() const;
+  // A number or the bits of one? Say which.
+  BFloat16(int) = delete;
+
+  /// As numbers.
+  friend bool operator==(BFloat16 a, BFloat16 b) { return static_cast<float>(a) == static_cast<float>(b); }
 };
+
+/// What is computed in, and what sums and statistics are kept in, for elements stored as T: float for the 16-bit
+/// formats.
+template <class T>
+using Compute = std::conditional_t<sizeof(T) == 2, float, T>;
 
 // The conversions below select instead of branching, so that loops over them become vector code. They are exact or
 // rounded to nearest, ties to even; NaN stays a (quiet) NaN of the same sign; what is too large becomes infinite.
@@ -69,7 +89,7 @@ inline BFloat16 to_bfloat16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
   const std::uint32_t nan = (bits >> 16) | 0x40u;
-  return {static_cast<std::uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded)};
+  return BFloat16(static_cast<std::uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded));
 }
 
 inline Float16 to_float16(float x) {
@@ -103,6 +123,13 @@ inline float round_to_odd(double x) {
 /// Rounded once, straight from the double.
 inline BFloat16 to_bfloat16(double x) { return to_bfloat16(detail::round_to_odd(x)); }
 inline Float16 to_float16(double x) { return to_float16(detail::round_to_odd(x)); }
+
+template <std::floating_point F>
+BFloat16::BFloat16(F x) : BFloat16(to_bfloat16(x)) {}
+template <std::floating_point F>
+BFloat16::operator F() const {
+  return static_cast<F>(to_float(*this));
+}
 
 /// One element as a To: double, float, Float16, BFloat16 or an integer type.
 template <class To, class From>

@@ -5,6 +5,9 @@
 #include <string>
 #include <string_view>
 
+#if defined(__CUDACC__) && !defined(FMT_USE_CONSTEXPR)
+#define FMT_USE_CONSTEXPR 1  // fmt 9 leaves it out under nvcc, and then does not compile as C++20
+#endif
 #include <fmt/core.h>
 
 namespace cloze {
@@ -14,7 +17,7 @@ namespace cloze {
 class Error : public std::runtime_error {
  public:
   Error(std::string_view id, std::string_view message)
-      : std::runtime_error(fmt::format("[{}] {}", id, message)), id_(id) {}
+      : std::runtime_error(fmt::vformat("[{}] {}", fmt::make_format_args(id, message))), id_(id) {}
 
   const std::string& id() const noexcept { return id_; }
 

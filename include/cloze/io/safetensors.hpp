@@ -90,12 +90,13 @@ class SafetensorsFile {
     const TensorInfo& found = info(name);
     require(static_cast<Index>(to.size()) == found.shape.size(), "cloze.safetensors.7",
             "{}: tensor \"{}\": wanted {} elements, found shape {}", where_, name, to.size(), found.shape);
-    if constexpr (std::floating_point<T>) {
+    constexpr bool wanted = is_floating(dtype_of<T>);
+    if constexpr (wanted) {
       if (is_quantised(name)) return read_quantised(found, to.data());
     }
-    require(is_floating(found.dtype) == std::floating_point<T>, "cloze.safetensors.7",
+    require(is_floating(found.dtype) == wanted, "cloze.safetensors.7",
             "{}: tensor \"{}\": wanted {} elements, found dtype {}", where_, name,
-            std::floating_point<T> ? "floating-point" : "integer", dtype_name(found.dtype));
+            wanted ? "floating-point" : "integer", dtype_name(found.dtype));
     if (found.dtype == dtype_of<T>) {
       if (!to.empty()) std::memcpy(to.data(), raw(name).data(), to.size_bytes());
       return;
@@ -144,7 +145,7 @@ class SafetensorsFile {
       if constexpr (std::integral<T>) {
         for (Index i = 0; i < n; ++i) fits &= std::in_range<T>(from[i]);
       } else if constexpr (sizeof(From) > sizeof(T)) {
-        for (Index i = 0; i < n; ++i) fits &= std::isfinite(to[at + i]) || !std::isfinite(convert<double>(from[i]));
+        for (Index i = 0; i < n; ++i) fits &= std::isfinite(convert<double>(to[at + i])) || !std::isfinite(convert<double>(from[i]));
       }
     });
     require(fits, "cloze.safetensors.7",
@@ -168,8 +169,9 @@ class SafetensorsFile {
     for (std::size_t row = 0; row < scales.size(); ++row) {
       require(std::isfinite(scales[row]), "cloze.safetensors.8", "{}: \"{}\": the scale of row {} is not finite",
               where_, scale_name, row);
-      const T scale = static_cast<T>(scales[row]);
-      for (Index c = 0; c < columns; ++c) *to++ = static_cast<T>(static_cast<std::int8_t>(*from++)) * scale;
+      const auto scale = static_cast<Compute<T>>(scales[row]);
+      for (Index c = 0; c < columns; ++c)
+        *to++ = static_cast<T>(static_cast<Compute<T>>(static_cast<std::int8_t>(*from++)) * scale);
     }
   }
 

@@ -85,7 +85,7 @@ class SafetensorsWriter {
   template <class T>
   void add_entry(const std::string& name, const Shape& shape, Dtype dtype, std::function<void(OutputFile&)> write) {
     require(!name.empty() && name != "__metadata__", "cloze.safetensors_write.1", "\"{}\" cannot name a tensor", name);
-    require(std::floating_point<T> ? is_floating(dtype) : dtype == dtype_of<T>, "cloze.safetensors_write.1",
+    require(is_floating(dtype_of<T>) ? is_floating(dtype) : dtype == dtype_of<T>, "cloze.safetensors_write.1",
             "tensor \"{}\": {} elements cannot be stored as {}", name, dtype_name(dtype_of<T>), dtype_name(dtype));
     require(names_.insert(name).second, "cloze.safetensors_write.1", "tensor \"{}\" was added twice", name);
     entries_.push_back({name, shape, dtype, std::move(write)});
@@ -117,17 +117,17 @@ class SafetensorsWriter {
   static void write_as(OutputFile& file, const std::string& name, std::span<const T> values, Dtype dtype) {
     if (dtype == dtype_of<T>) return file.write(std::as_bytes(values));
     with_dtype(dtype, [&]<class To>(To) {
-      if constexpr (std::floating_point<T> && !std::integral<To>) {
+      if constexpr (!std::integral<T> && !std::integral<To>) {
         constexpr std::size_t block = 16384;
         std::vector<To> buffer(std::min(block, values.size()));
         for (std::size_t done = 0; done < values.size(); done += block) {
           const auto now = std::min(block, values.size() - done);
           convert(values.data() + done, buffer.data(), static_cast<Index>(now));
           for (std::size_t i = 0; i < now; ++i)
-            require(
-                std::isfinite(convert<float>(buffer[i])) || !std::isfinite(values[done + i]) || sizeof(To) > sizeof(T),
-                "cloze.safetensors_write.2", "tensor \"{}\": element {} is {}, too large for {}", name, done + i,
-                values[done + i], dtype_name(dtype));
+            require(std::isfinite(convert<float>(buffer[i])) || !std::isfinite(convert<double>(values[done + i])) ||
+                        sizeof(To) > sizeof(T),
+                    "cloze.safetensors_write.2", "tensor \"{}\": element {} is {}, too large for {}", name, done + i,
+                    convert<double>(values[done + i]), dtype_name(dtype));
           file.write(std::as_bytes(std::span<const To>(buffer.data(), now)));
         }
       }

@@ -1,6 +1,7 @@
 // One AdamW step on some parameter: every number it needs, and which rows it is for.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 
 namespace cloze::kernels {
@@ -18,16 +19,20 @@ struct AdamWFactors {
   T grad_scale;  // of every gradient, before all else
 };
 
-/// For every element: g *= grad_scale; w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m / (√v / root +
-/// eps).
+// Weights of 16 bits are too coarse for small updates: those of the calls below that get `master` update it instead, a
+// copy of the weights in full precision, and round it to the weights. Reference and Cpu have no such elements.
+
+/// For every element: g *= grad_scale; w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m
+/// / (√v / root + eps).
 template <class T>
 struct AdamWArgs {
   Index size;
   T* weight;      // [size]
   const T* grad;  // [size]
-  T* m;           // [size]
-  T* v;           // [size]
-  AdamWFactors<T> factors;
+  Compute<T>* m;  // [size]
+  Compute<T>* v;  // [size]
+  AdamWFactors<Compute<T>> factors;
+  Compute<T>* master = nullptr;  // [size] or null
 };
 
 /// The same for the rows of a table that gradients ever reached. Slot i of the moments belongs to row rows[i]; its
@@ -39,9 +44,10 @@ struct AdamWRowsArgs {
   const Index* grad_rows;  // [count]
   T* weight;               // [all rows, columns]
   const T* grads;          // [touched now, columns]
-  T* m;                    // [count, columns]
-  T* v;                    // [count, columns]
-  AdamWFactors<T> factors;
+  Compute<T>* m;           // [count, columns]
+  Compute<T>* v;           // [count, columns]
+  AdamWFactors<Compute<T>> factors;
+  Compute<T>* master = nullptr;  // [all rows, columns] or null
 };
 
 }  // namespace cloze::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include <cloze/core/dropout.hpp>
 #include <cloze/tensor/gradient.hpp>
@@ -61,12 +62,16 @@ struct AttentionBias {
   }
 };
 
+/// What scores and their sums are kept in: float for elements of 16 bits.
+template <class T>
+using AttentionScalar = std::conditional_t<sizeof(T) == 2, float, T>;
+
 /// o = softmax(scale · q kᵀ + bias) v per sequence and head, with dropout on the softmax. Rows that see no key become
 /// zero. Matrices have row strides, in elements; head h is columns [h · head_size, (h + 1) · head_size).
 template <class T>
 struct AttentionArgs {
   AttentionLayout layout;
-  T scale;
+  AttentionScalar<T> scale;
   const T* q;  // [query rows, heads · head_size]
   Index q_stride;
   const T* k;  // [key rows, kv_heads · head_size]
@@ -76,7 +81,7 @@ struct AttentionArgs {
   AttentionBias<T> bias;
   T* o;  // [query rows, heads · head_size]
   Index o_stride;
-  T* lse;  // [query rows, heads] log Σ exp(scores), +inf for rows that see no key; or null
+  AttentionScalar<T>* lse;  // [query rows, heads] log Σ exp(scores), +inf for rows that see no key; or null
 };
 
 /// P is computed again from q, k and lse; with z the dropout factors: dv = (P ∘ z)ᵀ do, dS = P ∘ (do vᵀ ∘ z - do·o),

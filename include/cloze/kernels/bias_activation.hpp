@@ -5,6 +5,9 @@
 #include <cloze/kernels/cpu/bias_activation.hpp>
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/bias_activation.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/bias_activation.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(bias_activation_forward, BiasActivationArgs)

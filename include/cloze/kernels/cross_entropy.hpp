@@ -5,6 +5,9 @@
 #include <cloze/kernels/cross_entropy_args.hpp>
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/cross_entropy.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/cross_entropy.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(cross_entropy_forward, CrossEntropyArgs)

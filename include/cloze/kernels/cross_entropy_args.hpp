@@ -1,6 +1,7 @@
 // Cross entropy of rows of logits against class indices or distributions, fused with its log softmax.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/tensor/gradient.hpp>
 
@@ -23,9 +24,9 @@ struct CrossEntropyArgs {
   const Index* labels;  // [rows] in [0, columns) or `ignored`; null where there are targets
   const T* targets;     // [rows, columns]; null where there are labels
   Index ignored;
-  T smoothing;
-  T* losses;                 // [rows]
-  CrossEntropyRow<T>* kept;  // [rows]
+  Compute<T> smoothing;
+  T* losses;                          // [rows]
+  CrossEntropyRow<Compute<T>>* kept;  // [rows]
 };
 
 /// dlogits = g (mass p - t) with g = scale · dy[r · step]: one pass, no temporary. dtargets = -g (1 - smoothing) log p.
@@ -36,11 +37,11 @@ struct CrossEntropyBackwardArgs {
   const Index* labels;
   const T* targets;
   Index ignored;
-  T smoothing;
-  const CrossEntropyRow<T>* kept;
+  Compute<T> smoothing;
+  const CrossEntropyRow<Compute<T>>* kept;
   const T* dy;
   Index step;
-  T scale;
+  Compute<T> scale;
   GradTarget<T> dlogits, dtargets;  // [rows, columns]
 };
 

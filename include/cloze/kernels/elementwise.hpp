@@ -5,6 +5,9 @@
 #include <cloze/kernels/elementwise_args.hpp>
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/elementwise.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/elementwise.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(combine, CombineArgs)

@@ -1,6 +1,7 @@
 // Sums, products and activations of whole tensors.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/kernels/activation.hpp>
 #include <cloze/tensor/gradient.hpp>
@@ -11,11 +12,11 @@ namespace cloze::kernels {
 template <class T>
 struct CombineArgs {
   Index size;
-  T a;
+  Compute<T> a;
   const T* x;  // [size]
-  T b;
+  Compute<T> b;
   const T* z;  // [size] or null
-  T shift;
+  Compute<T> shift;
   GradTarget<T> y;  // [size]
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cloze/core/dropout.hpp>
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 
 namespace cloze::kernels {
@@ -24,12 +25,12 @@ struct EmbeddingNormArgs {
   int count;       // of tables, at least 1
   const T* gamma;  // [columns]
   const T* beta;   // [columns]
-  T eps;
+  Compute<T> eps;
   DropoutRule dropout;  // row r draws as row r
   T* z;                 // [rows, columns], may be y
   T* y;                 // [rows, columns]
-  T* mean;              // [rows] or null
-  T* rstd;              // [rows] or null
+  Compute<T>* mean;     // [rows] or null
+  Compute<T>* rstd;     // [rows] or null
 };
 
 }  // namespace cloze::kernels

@@ -5,6 +5,9 @@
 #include <cloze/kernels/gather_args.hpp>
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/gather.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/gather.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(gather_forward, GatherArgs)

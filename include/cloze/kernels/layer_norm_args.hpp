@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cloze/core/dropout.hpp>
+#include <cloze/core/dtype.hpp>
 #include <cloze/tensor/gradient.hpp>
 
 namespace cloze::kernels {
@@ -15,13 +16,13 @@ struct LayerNormArgs {
   const T* residual;  // [rows, columns] or null
   const T* gamma;     // [columns] or null: ones
   const T* beta;      // [columns] or null: zeros
-  T eps;
+  Compute<T> eps;
   DropoutRule dropout;
   const Index* row_ids;  // [rows] on the host, or null: row r draws dropout as row r
   T* z;                  // [rows, columns] may be y; null where there is neither residual nor dropout: z is x
   T* y;                  // [rows, columns]
-  T* mean;               // [rows] or null
-  T* rstd;               // [rows] or null
+  Compute<T>* mean;      // [rows] or null
+  Compute<T>* rstd;      // [rows] or null
 };
 
 /// dz = rstd · (g - mean(g) - ẑ · mean(g ∘ ẑ)) with g = dy ∘ gamma, ẑ = (z - mean) · rstd; dresidual = dz and dx is dz
@@ -30,11 +31,11 @@ struct LayerNormArgs {
 template <class T>
 struct LayerNormBackwardArgs {
   Index rows, columns;
-  const T* z;      // [rows, columns]
-  const T* mean;   // [rows]
-  const T* rstd;   // [rows]
-  const T* gamma;  // [columns] or null
-  const T* dy;     // [rows, columns]
+  const T* z;              // [rows, columns]
+  const Compute<T>* mean;  // [rows]
+  const Compute<T>* rstd;  // [rows]
+  const T* gamma;          // [columns] or null
+  const T* dy;             // [rows, columns]
   DropoutRule dropout;
   const Index* row_ids;     // as in the forward pass
   GradTarget<T> dx;         // [rows, columns]

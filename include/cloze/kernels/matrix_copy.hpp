@@ -5,6 +5,9 @@
 #include <cloze/kernels/matrix_copy_args.hpp>
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/matrix_copy.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/matrix_copy.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(matrix_copy, MatrixCopyArgs)

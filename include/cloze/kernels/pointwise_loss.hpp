@@ -5,6 +5,9 @@
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/pointwise_loss_args.hpp>
 #include <cloze/kernels/ref/pointwise_loss.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/pointwise_loss.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(pointwise_loss_forward, PointwiseLossArgs)

@@ -1,6 +1,7 @@
 // Losses of one number against one target: squared error, binary cross entropy on logits, Kullback-Leibler terms.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/tensor/gradient.hpp>
 
@@ -29,7 +30,7 @@ struct PointwiseLossBackwardArgs {
   const T* t;
   const T* dy;
   Index step;
-  T scale;
+  Compute<T> scale;
   GradTarget<T> dx, dt;  // [size]
 };
 

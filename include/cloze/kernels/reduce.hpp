@@ -5,6 +5,9 @@
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/reduce_args.hpp>
 #include <cloze/kernels/ref/reduce.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/reduce.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(sum_all, SumArgs)

@@ -1,6 +1,7 @@
 // Sums over everything, over columns and over rows by segment, and how their gradients spread back.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/tensor/gradient.hpp>
 
@@ -11,7 +12,7 @@ template <class T>
 struct SumArgs {
   Index size;
   const T* x;  // [size]
-  T scale;
+  Compute<T> scale;
   T* y;  // [1]
 };
 
@@ -29,7 +30,7 @@ struct SpreadArgs {
   Index rows, columns;
   const T* dy;
   Index step;
-  T scale;
+  Compute<T> scale;
   GradTarget<T> dx;  // [rows, columns]
 };
 

@@ -5,6 +5,9 @@
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/rescale.hpp>
 #include <cloze/kernels/rescale_args.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/rescale.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(square_sum, SquareSumArgs)

@@ -1,6 +1,7 @@
 // Norms and factors of gradients and weights, in place.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 
 namespace cloze::kernels {
@@ -18,16 +19,17 @@ template <class T>
 struct RescaleArgs {
   Index size;
   T* x;  // [size]
-  T factor;
+  Compute<T> factor;
 };
 
-/// x[r] *= factor for every row r with slots[r] < 0.
+/// x[r] *= factor for every row r with slots[r] < 0. `master`: as in adamw_args.hpp.
 template <class T>
 struct RescaleRowsArgs {
   Index rows, columns;
   const Index* slots;  // [rows]
   T* x;                // [rows, columns]
-  T factor;
+  Compute<T> factor;
+  Compute<T>* master = nullptr;  // [rows, columns] or null
 };
 
 }  // namespace cloze::kernels

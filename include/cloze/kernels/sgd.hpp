@@ -5,6 +5,9 @@
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/sgd.hpp>
 #include <cloze/kernels/sgd_args.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/sgd.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(sgd, SgdArgs)

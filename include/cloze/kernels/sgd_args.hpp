@@ -1,6 +1,7 @@
 // One SGD step on some parameter, whole or by rows.
 #pragma once
 
+#include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
 
 namespace cloze::kernels {
@@ -16,15 +17,18 @@ struct SgdFactors {
   T grad_scale;  // of every gradient, before all else
 };
 
-/// For every element: g *= grad_scale; g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b (Nesterov:
-/// g + momentum b); then w -= lr g.
+// `master`: as in adamw_args.hpp.
+
+/// For every element: g *= grad_scale; g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b
+/// (Nesterov: g + momentum b); then w -= lr g.
 template <class T>
 struct SgdArgs {
   Index size;
-  T* weight;      // [size]
-  const T* grad;  // [size]
-  T* momentum;    // [size], or null where there is none
-  SgdFactors<T> factors;
+  T* weight;             // [size]
+  const T* grad;         // [size]
+  Compute<T>* momentum;  // [size], or null where there is none
+  SgdFactors<Compute<T>> factors;
+  Compute<T>* master = nullptr;  // [size] or null
 };
 
 /// The same for some rows of a table. Row rows[i] has slot i of the momentum, and row grad_rows[i] of `grads`, or zeros
@@ -36,8 +40,9 @@ struct SgdRowsArgs {
   const Index* grad_rows;  // [count]
   T* weight;               // [all rows, columns]
   const T* grads;          // [touched now, columns]
-  T* momentum;             // [count, columns] or null
-  SgdFactors<T> factors;
+  Compute<T>* momentum;    // [count, columns] or null
+  SgdFactors<Compute<T>> factors;
+  Compute<T>* master = nullptr;  // [all rows, columns] or null
 };
 
 }  // namespace cloze::kernels

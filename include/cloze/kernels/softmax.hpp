@@ -5,6 +5,9 @@
 #include <cloze/kernels/missing.hpp>
 #include <cloze/kernels/ref/softmax.hpp>
 #include <cloze/kernels/softmax_args.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/softmax.cuh>
+#endif
 
 namespace cloze::kernels {
 CLOZE_KERNEL(softmax_forward, SoftmaxArgs)

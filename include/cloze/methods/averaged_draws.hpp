@@ -27,7 +27,7 @@ class AveragedDraws {
                                     Rng& demo_rng) const {
     auto sum = inner_.scores(examples, context, demo_rng);
     for (Index draw = 1; draw < draws_; ++draw) sum = add(sum, inner_.scores(examples, context, demo_rng));
-    return draws_ == 1 ? sum : scale(sum, static_cast<value_type>(1.0 / static_cast<double>(draws_)));
+    return draws_ == 1 ? sum : scale(sum, static_cast<Compute<value_type>>(1.0 / static_cast<double>(draws_)));
   }
 
   Tensor<value_type, device> loss(std::span<const Example> examples, const ForwardContext& context,

@@ -110,8 +110,8 @@ FineTuningReport fine_tune(const C& classifier, std::span<const Example> train, 
       auto part_loss =
           classifier.loss(batch, {.training = true, .rng = &dropout_rng, .recompute = options.recompute}, demo_rng);
       if (options.accumulate > 1)
-        part_loss =
-            scale(part_loss, static_cast<typename C::value_type>(1.0 / static_cast<double>(options.accumulate)));
+        part_loss = scale(part_loss,
+                          static_cast<Compute<typename C::value_type>>(1.0 / static_cast<double>(options.accumulate)));
       loss += static_cast<double>(part_loss.item());
       require_finite(loss, step);
       optimizer.set_lr(options.lr * schedule(step));

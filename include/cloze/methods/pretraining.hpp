@@ -143,9 +143,9 @@ double accumulate_gradients(const M& model, std::span<const LmExample> examples,
     const PackedBatch batch = pack(pick(examples, chosen));
     const auto loss = pretraining_loss(model, batch, {.training = true, .rng = &rng});
     const double share = static_cast<double>(batch.targets.size()) / targets;
-    auto total = scale(loss.masked, static_cast<T>(share));
+    auto total = scale(loss.masked, static_cast<Compute<T>>(share));
     if (loss.pair.defined())
-      total = add(total, scale(loss.pair, static_cast<T>(static_cast<double>(batch.sequences()) /
+      total = add(total, scale(loss.pair, static_cast<Compute<T>>(static_cast<double>(batch.sequences()) /
                                                          static_cast<double>(examples.size()))));
     sum += share * static_cast<double>(loss.masked.item());
     total.backward();

@@ -114,7 +114,7 @@ Tensor<T, D> TransformerEncoder<T, D>::embed(const PackedBatch& batch, const For
   for (std::size_t i = 0; i < word_ids.size(); ++i) word_ids[i] = value(batch.ids[i]);
   return embedding_norm<T, D>({words_.weight, word_ids}, {segments_.weight, segment_ids},
                               {positions_.weight, position_ids}, embedding_norm_.weight, embedding_norm_.bias,
-                              {.eps = static_cast<T>(embedding_norm_.eps), .dropout = context.dropout(dropout.hidden)});
+                              {.eps = static_cast<Compute<T>>(embedding_norm_.eps), .dropout = context.dropout(dropout.hidden)});
 }
 
 template <Scalar T, Device D>

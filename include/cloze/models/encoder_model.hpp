@@ -105,8 +105,9 @@ void EncoderModel<T, D>::load(PretrainedFolder& folder) {
 
 template <Scalar T, Device D>
 void EncoderModel<T, D>::draw(const Rng& rng, const EncoderArchitecture* wanted) {
-  require(wanted == nullptr || config_.architecture == wanted, "cloze.config.4",
-          "{}: \"model_type\": wanted one of {}, found \"{}\"", config_.where, wanted->name, config_.model_type);
+  if (wanted != nullptr)
+    require(config_.architecture == wanted, "cloze.config.4", "{}: \"model_type\": wanted one of {}, found \"{}\"",
+            config_.where, wanted->name, config_.model_type);
   initialize_parameters(slots_, config_, rng);
   for (const auto& slot : slots_) report_.fresh.push_back(slot.name);
 }

@@ -31,7 +31,7 @@ void fill_sinusoidal(Tensor<T, D>& table) {
 template <Scalar T, Device D>
 void clear_row(Tensor<T, D>& table, Index row) {
   if (row < 0 || row >= table.dim(0)) return;
-  const std::vector<T> zeros(static_cast<std::size_t>(table.dim(1)), T{0});
+  const std::vector<T> zeros(static_cast<std::size_t>(table.dim(1)), T(0.0f));
   copy_elements<Cpu, D>(zeros.data(), table.data() + row * table.dim(1), table.dim(1));
 }
 
@@ -47,7 +47,7 @@ void initialize_parameters(const std::vector<ParameterSlot<T, D>>& slots, const 
   for (const auto& slot : slots) {
     Tensor<T, D> tensor = slot.tensor;
     if (tensor.rank() < 2) {
-      fill(tensor, slot.name.ends_with(".weight") ? T{1} : T{0});
+      fill(tensor, slot.name.ends_with(".weight") ? T(1.0f) : T(0.0f));
       continue;
     }
     Rng stream = rng.stream(slot.name);

@@ -25,7 +25,7 @@ struct Linear {
 
   void initialize(double deviation, Rng& rng) {
     fill_normal(weight, deviation, rng);
-    fill(bias, T{0});
+    fill(bias, T(0.0f));
   }
 
   /// x [..., in]  ->  [..., out]

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -50,6 +51,9 @@ struct TouchedRows {
 /// A handle: copies share elements and gradient, as in PyTorch. Elements are contiguous and row-major.
 template <Scalar T, Device D = Cpu>
 class Tensor {
+  static_assert(std::floating_point<T> || !HostDevice<D>,
+                "cloze: this device computes in float or double only; copy with to<Cpu, float>()");
+
  public:
   using value_type = T;
   using device = D;
@@ -148,7 +152,9 @@ class Tensor {
       return result;
     } else {
       const std::vector<T> values = to_vector();
-      return Tensor<T2, D2>::from(std::vector<T2>(values.begin(), values.end()), shape());
+      std::vector<T2> converted(values.size());
+      convert(values.data(), converted.data(), size());
+      return Tensor<T2, D2>::from(converted, shape());
     }
   }
   /// The elements [begin, begin + shape.size()) under another shape, sharing memory, outside the tape.
@@ -182,9 +188,9 @@ class Tensor {
               "backward a second time from the result of '{}': its graph was freed by the first", body().node->name);
     }
     const GradTarget<T> start = body().gradient.dense(1, 1);
-    T value{0};
+    T value(0.0f);
     if (start.add) copy_elements<D, Cpu>(start.data, &value, 1);  // a leaf that was its own loss before
-    value += T{1};
+    value = static_cast<T>(static_cast<Compute<T>>(value) + 1);
     copy_elements<Cpu, D>(&value, start.data, 1);
     run_backward(body_, listener);
   }

@@ -8,6 +8,7 @@
 
 #include <cloze/kernels/adamw.hpp>
 #include <cloze/kernels/rescale.hpp>
+#include <cloze/train/master_copy.hpp>
 #include <cloze/train/moments.hpp>
 #include <cloze/train/optimizer.hpp>
 
@@ -28,18 +29,21 @@ struct AdamWRule {
   template <Scalar T, Device D>
   struct State {
     Index step = 0;
-    Moments<T, D, 2> moments;
+    Moments<Compute<T>, D, 2> moments;
+    MasterCopy<T, D> master;
 
     void save(CheckpointSink& sink, const std::string& key, const Shape& shape) const {
       sink.number(key + "/step", step);
       moments.save(sink, key, shape);
+      master.save(sink, key);
     }
     std::function<void()> load(const CheckpointSource& source, const std::string& key, const Shape& shape) {
       const Index saved = source.number(key + "/step");
       source.require_that(saved >= 0, key + "/step", "wanted a step number", std::to_string(saved));
-      return [this, saved, commit = moments.load(source, key, shape)] {
+      return [this, saved, commit = moments.load(source, key, shape), copy = master.load(source, key, shape)] {
         step = saved;
         commit();
+        copy();
       };
     }
   };
@@ -58,14 +62,15 @@ struct AdamWRule {
     ++state.step;
     const auto [beta1, beta2] = options.betas;
     const double t = static_cast<double>(state.step);
-    const kernels::AdamWFactors<T> factors{.keep = static_cast<T>(1 - settings.lr * settings.weight_decay),
-                                           .one_beta1 = static_cast<T>(1 - beta1),
-                                           .beta2 = static_cast<T>(beta2),
-                                           .one_beta2 = static_cast<T>(1 - beta2),
-                                           .step_size = static_cast<T>(settings.lr / (1 - std::pow(beta1, t))),
-                                           .root = static_cast<T>(std::sqrt(1 - std::pow(beta2, t))),
-                                           .eps = static_cast<T>(options.eps),
-                                           .grad_scale = static_cast<T>(settings.grad_scale)};
+    const kernels::AdamWFactors<Compute<T>> factors{
+        .keep = static_cast<Compute<T>>(1 - settings.lr * settings.weight_decay),
+        .one_beta1 = static_cast<Compute<T>>(1 - beta1),
+        .beta2 = static_cast<Compute<T>>(beta2),
+        .one_beta2 = static_cast<Compute<T>>(1 - beta2),
+        .step_size = static_cast<Compute<T>>(settings.lr / (1 - std::pow(beta1, t))),
+        .root = static_cast<Compute<T>>(std::sqrt(1 - std::pow(beta2, t))),
+        .eps = static_cast<Compute<T>>(options.eps),
+        .grad_scale = static_cast<Compute<T>>(settings.grad_scale)};
     auto& moments = state.moments;
     if (!tensor.has_row_sparse_grad()) {
       moments.use_dense(tensor.shape());
@@ -74,7 +79,8 @@ struct AdamWRule {
                                                 .grad = tensor.gradient().dense_data(),
                                                 .m = moments.data(0),
                                                 .v = moments.data(1),
-                                                .factors = factors});
+                                                .factors = factors,
+                                                .master = state.master.of(tensor)});
       return;
     }
     const auto touched = tensor.touched_rows();
@@ -88,13 +94,15 @@ struct AdamWRule {
                                                        .grads = touched.values,
                                                        .m = moments.data(0),
                                                        .v = moments.data(1),
-                                                       .factors = factors});
-    if (factors.keep != T(1))
+                                                       .factors = factors,
+                                                       .master = state.master.of(tensor)});
+    if (factors.keep != 1)
       kernels::rescale_rows(D{}, kernels::RescaleRowsArgs<T>{.rows = table,
                                                              .columns = columns,
                                                              .slots = moments.slots().data(),
                                                              .x = tensor.data(),
-                                                             .factor = factors.keep});
+                                                             .factor = factors.keep,
+                                                             .master = state.master.of(tensor)});
   }
 };
 

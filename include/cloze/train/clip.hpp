@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
+#include <cloze/core/pool.hpp>
 #include <cloze/kernels/rescale.hpp>
 #include <cloze/nn/parameter.hpp>
 
@@ -31,17 +33,16 @@ std::pair<T*, Index> gradient_elements(const Tensor<T, D>& tensor) {
 /// The Euclidean norm of all gradients as one vector, summed in double. 0 where there are none.
 template <Scalar T, Device D>
 double grad_norm(const ParameterList<T, D>& parameters) {
-  const Storage<double, D> sum(1);
-  double total = 0;
+  const Storage<double, D> sums(static_cast<Index>(parameters.size()));
+  Index used = 0;
   for (const auto& parameter : parameters) {
     if (!parameter.tensor.has_grad()) continue;
     const auto [data, size] = detail::gradient_elements(parameter.tensor);
-    kernels::square_sum(D{}, kernels::SquareSumArgs<T>{.size = size, .x = data, .y = sum.data()});
-    double part = 0;
-    copy_elements<D, Cpu>(sum.data(), &part, 1);
-    total += part;
+    kernels::square_sum(D{}, kernels::SquareSumArgs<T>{.size = size, .x = data, .y = sums.data() + used++});
   }
-  return std::sqrt(total);
+  List<double> parts(static_cast<std::size_t>(used));
+  copy_elements<D, Cpu>(sums.data(), parts.data(), used);  // all at once: a GPU is waited for
+  return std::sqrt(std::accumulate(parts.begin(), parts.end(), 0.0));
 }
 
 /// The norm of all gradients, and what to multiply them by so that it is at most max_norm.
@@ -79,7 +80,7 @@ double clip_grad_norm(const ParameterList<T, D>& parameters, double max_norm, No
   for (const auto& parameter : parameters) {
     if (!parameter.tensor.has_grad()) continue;
     const auto [data, size] = detail::gradient_elements(parameter.tensor);
-    kernels::rescale(D{}, kernels::RescaleArgs<T>{.size = size, .x = data, .factor = static_cast<T>(factor)});
+    kernels::rescale(D{}, kernels::RescaleArgs<T>{.size = size, .x = data, .factor = static_cast<Compute<T>>(factor)});
   }
   return norm;
 }

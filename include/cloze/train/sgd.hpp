@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <cloze/kernels/sgd.hpp>
+#include <cloze/train/master_copy.hpp>
 #include <cloze/train/moments.hpp>
 #include <cloze/train/optimizer.hpp>
 
@@ -27,18 +28,21 @@ struct SgdRule {
   template <Scalar T, Device D>
   struct State {
     bool begun = false;
-    Moments<T, D, 1> moments;
+    Moments<Compute<T>, D, 1> moments;
+    MasterCopy<T, D> master;
 
     void save(CheckpointSink& sink, const std::string& key, const Shape& shape) const {
       sink.number(key + "/begun", begun ? 1 : 0);
       moments.save(sink, key, shape);
+      master.save(sink, key);
     }
     std::function<void()> load(const CheckpointSource& source, const std::string& key, const Shape& shape) {
       const Index saved = source.number(key + "/begun");
       source.require_that(saved == 0 || saved == 1, key + "/begun", "wanted 0 or 1", std::to_string(saved));
-      return [this, saved, commit = moments.load(source, key, shape)] {
+      return [this, saved, commit = moments.load(source, key, shape), copy = master.load(source, key, shape)] {
         begun = saved == 1;
         commit();
+        copy();
       };
     }
   };
@@ -54,12 +58,13 @@ struct SgdRule {
 
   template <Scalar T, Device D>
   static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state) {
-    const kernels::SgdFactors<T> factors{.lr = static_cast<T>(settings.lr),
-                                         .weight_decay = static_cast<T>(settings.weight_decay),
-                                         .momentum = static_cast<T>(options.momentum),
-                                         .fresh = static_cast<T>(state.begun ? 1 - options.dampening : 1.0),
-                                         .nesterov = options.nesterov,
-                                         .grad_scale = static_cast<T>(settings.grad_scale)};
+    const kernels::SgdFactors<Compute<T>> factors{
+        .lr = static_cast<Compute<T>>(settings.lr),
+        .weight_decay = static_cast<Compute<T>>(settings.weight_decay),
+        .momentum = static_cast<Compute<T>>(options.momentum),
+        .fresh = static_cast<Compute<T>>(state.begun ? 1 - options.dampening : 1.0),
+        .nesterov = options.nesterov,
+        .grad_scale = static_cast<Compute<T>>(settings.grad_scale)};
     state.begun = true;
     const bool remembers = options.momentum != 0;
     auto& moments = state.moments;
@@ -69,7 +74,8 @@ struct SgdRule {
                                             .weight = tensor.data(),
                                             .grad = tensor.gradient().dense_data(),
                                             .momentum = remembers ? moments.data(0) : nullptr,
-                                            .factors = factors});
+                                            .factors = factors,
+                                            .master = state.master.of(tensor)});
       return;
     }
     // Classic weight decay is part of the gradient, so with it every row has one.
@@ -99,7 +105,8 @@ struct SgdRule {
                                                    .weight = tensor.data(),
                                                    .grads = touched.values,
                                                    .momentum = remembers ? moments.data(0) : nullptr,
-                                                   .factors = factors});
+                                                   .factors = factors,
+                                                   .master = state.master.of(tensor)});
   }
 };
 

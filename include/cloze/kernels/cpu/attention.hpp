@@ -1,10 +1,12 @@
 // Attention on Cpu: per sequence and head, tiles of 64 queries by up to 512 keys, with products and softmax in vector
 // code. The method is FlashAttention-2's (Dao, arXiv 2307.08691); tiles this wide need no rescaling for usual prompts.
+// Short sequences, the usual prompts, go a shorter way.
 #pragma once
 
 #include <cloze/core/device.hpp>
 #include <cloze/kernels/cpu/attention_backward.hpp>
 #include <cloze/kernels/cpu/attention_forward.hpp>
+#include <cloze/kernels/cpu/attention_small.hpp>
 
 namespace cloze::kernels {
 
@@ -12,8 +14,13 @@ template <class T>
 void attention_forward(Cpu, const AttentionArgs<T>& a) {
   // A cut costs little: the keys and values are packed again.
   auto work = detail::attention_tasks(a.layout, 1.1);
-  detail::run_attention_tasks(work.tasks, a.layout.head_size,
-                              [&](const detail::AttentionTask& task) { detail::attention_forward_task(a, task); });
+  detail::run_attention_tasks(work.tasks, a.layout.head_size, [&](const detail::AttentionTask& task) {
+    if (detail::attention_is_small(a, task.sequence)) {
+      detail::small_attention_forward(a, task);
+    } else {
+      detail::attention_forward_task(a, task);
+    }
+  });
 }
 
 /// Cut sequences are computed twice: by queries for dq and the bias, then by keys for dk and dv, so that no two tasks
@@ -29,7 +36,11 @@ void attention_backward(Cpu, const AttentionBackwardArgs<T>& b) {
       AttentionBackwardArgs<T> part = b;
       if (by_keys) part.dq = part.dbias = {};
       if (task.cut && !by_keys) part.dk = part.dv = {};
-      detail::attention_backward_task(part, task, sums, dots.data(), by_keys);
+      if (detail::attention_is_small(b.forward, task.sequence)) {
+        detail::small_attention_backward(part, task);
+      } else {
+        detail::attention_backward_task(part, task, sums, dots.data(), by_keys);
+      }
     });
   };
   run(work.tasks, false);

@@ -1,72 +1,38 @@
-// GEMM on Cpu: panels of C, one a thread, each computed by the library that was chosen at configure time.
+// GEMM on Cpu: float and double by a library, panel by panel; float in bf16 where the user asked for it.
 #pragma once
 
-#include <algorithm>
 #include <string>
 
 #include <cloze/core/device.hpp>
-#include <cloze/core/parallel.hpp>
-#include <cloze/kernels/cpu/gemm_eigen.hpp>
-#include <cloze/kernels/cpu/gemm_onednn.hpp>
-#include <cloze/kernels/gemm_args.hpp>
+#include <cloze/kernels/cpu/gemm_panels.hpp>
+#include <cloze/kernels/cpu/gemm_precision.hpp>
 
 namespace cloze::kernels {
 
-namespace detail {
-
-template <class T>
-void gemm_panel(const GemmArgs<T>& g) {
-#ifdef CLOZE_WITH_ONEDNN
-  if constexpr (sizeof(T) == sizeof(float)) return gemm_panel_onednn(g);
-#endif
-  gemm_panel_eigen(g);
-}
-
-/// Width of the panels that a side of C is cut into: an even number of them, all but the last equal, and whole tiles of
-/// the library's kernel. Measured: panels of 384 gain 3 to 7 % over 192, wider ones 1 to 2 % more; uneven ones let
-/// threads wait.
-inline Index panel_width(Index side, Index tile) {
-  const Index count = side < 192 ? 1 : side < 768 ? 2 : side < 1536 ? 4 : (side + 384) / 768 * 2;
-  return (side + count * tile - 1) / (count * tile) * tile;
-}
-
-}  // namespace detail
-
-/// The longer side of C is cut into panels, so the smaller operand is the one that is packed once a panel. Panels
-/// depend on the shape alone: libraries choose their loops, and with them the last bits, by the size of what they are
-/// given. Each works on its panel's thread only: its own threads would wait for each other by spinning, and may cut k.
+/// Nothing depends on the number of threads: not the panels, nor the order of a sum.
 template <class T>
 void gemm(Cpu, const GemmArgs<T>& g) {
   if (g.m == 0 || g.n == 0) return;
-  constexpr Index least = 256 * 1024;  // multiplications that one thread finishes before another one wakes up
-  const bool rows = g.m >= g.n;
-  const Index step = rows ? detail::panel_width(g.m, 8) : detail::panel_width(g.n, 48);
-  const Index steps = ((rows ? g.m : g.n) + step - 1) / step;
-  const Index work = step * (rows ? g.n : g.m) * std::max<Index>(1, g.k);
-  parallel_for(steps, (least + work - 1) / work, [&](Index begin, Index end) {
-    const OneThread alone;
-    for (Index first = begin * step; first < std::min(end * step, rows ? g.m : g.n); first += step) {
-      GemmArgs<T> panel = g;
-      if (rows) {
-        panel.m = std::min(step, g.m - first);
-        panel.a += g.transpose_a ? first : first * g.lda;
-        panel.c += first * g.ldc;
-      } else {
-        panel.n = std::min(step, g.n - first);
-        panel.b += g.transpose_b ? first * g.ldb : first;
-        panel.c += first;
-      }
-      detail::gemm_panel(panel);
-    }
-  });
+#ifdef CLOZE_BF16_KERNELS
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const auto unit = detail::gemm_unit().load(std::memory_order_relaxed);
+    if (unit != detail::Bf16Unit::none && g.k > 0) return detail::gemm_bf16(unit, g);
+  }
+#endif
+  detail::gemm_panels(g);
 }
 
-/// The library behind gemm() for elements of type T, with the version that is loaded: "oneDNN 2.6.3", "Eigen 3.4.0".
+/// What is behind gemm() for elements of type T: the library, with the version that is loaded ("oneDNN 2.6.3",
+/// "Eigen 3.4.0"), or the kernels of the precision that was set ("bf16 by AMX").
 template <class T = float>
 std::string gemm_backend(Cpu = {}) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (gemm_precision() == GemmPrecision::bf16)
+      return "bf16 by " + std::string(detail::name_of(detail::gemm_unit().load()));
 #ifdef CLOZE_WITH_ONEDNN
-  if constexpr (sizeof(T) == sizeof(float)) return detail::onednn_name();
+    return detail::onednn_name();
 #endif
+  }
   return detail::eigen_name();
 }
 

@@ -1,0 +1,105 @@
+// The CUDA runtime as the library uses it: errors, the GPU of the calling thread, and its stream.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <string>
+
+#include <cuda_runtime.h>
+
+#include <cloze/core/error.hpp>
+
+namespace cloze::cuda {
+
+/// GPUs that one process can use.
+inline constexpr int max_devices = 64;
+
+namespace detail {
+
+/// Throws for a failed call of the runtime. Failures of a missing driver or GPU, of memory and of the program's own
+/// code for the GPU have ids of their own, wherever they show.
+[[noreturn]] inline void raise(cudaError_t status, const std::string& doing) {
+  static_cast<void>(cudaGetLastError());  // or the next call would report it again
+  const char* text = cudaGetErrorString(status);
+  switch (status) {
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorInitializationError:
+    case cudaErrorStubLibrary:
+      fail("cloze.cuda.1", "{}: no GPU can be used: {}. A tensor on Cuda needs an NVIDIA GPU and its driver", doing,
+           text);
+    case cudaErrorMemoryAllocation:
+      fail("cloze.cuda.3", "{}: out of memory on the GPU", doing);
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorUnsupportedPtxVersion:
+      fail("cloze.cuda.5", "{}: this program holds no code for this GPU: {}. Compile it for the GPU's architecture",
+           doing, text);
+    default:
+      fail("cloze.cuda.4", "{}: {} ({})", doing, text, cudaGetErrorName(status));
+  }
+}
+
+}  // namespace detail
+
+/// Throws unless the call went well: [cloze.cuda.1] without a driver or GPU, [cloze.cuda.3] without memory,
+/// [cloze.cuda.4] otherwise. `doing` says what was tried. Kernels fail late: the call that reports a failure may be a
+/// later one.
+inline void check(cudaError_t status, const char* doing) {
+  if (status != cudaSuccess) [[unlikely]]
+    detail::raise(status, doing);
+}
+
+/// How many GPUs there are. 0 without a driver; never throws.
+inline int device_count() noexcept {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return 0;
+  }
+  return count;
+}
+
+/// The GPU on which the calling thread makes tensors and runs kernels: 0 at first. Throws [cloze.cuda.1].
+inline int device() {
+  int index = 0;
+  check(cudaGetDevice(&index), "asking for the current GPU");
+  return index;
+}
+
+/// Chooses it by index. A tensor stays on the GPU it was made on, and operations between GPUs are the caller's mistake.
+/// Throws [cloze.cuda.1] without a GPU, [cloze.cuda.2] where there is none of that index.
+inline void use_device(int index) {
+  int count = 0;
+  check(cudaGetDeviceCount(&count), "looking for GPUs");
+  require(index >= 0 && index < count && index < max_devices, "cloze.cuda.2",
+          "there is no GPU {}: GPUs 0 to {} are here", index, count - 1);
+  check(cudaSetDevice(index), "choosing a GPU");
+}
+
+namespace detail {
+
+/// The stream that the thread chose, by GPU; null: the GPU's default stream.
+inline cudaStream_t& chosen_stream(int device) {
+  thread_local std::array<cudaStream_t, max_devices> streams{};
+  return streams[static_cast<std::size_t>(device)];
+}
+
+inline std::atomic<bool>& tf32_flag() {
+  static std::atomic<bool> flag{false};
+  return flag;
+}
+
+}  // namespace detail
+
+/// The stream on which the calling thread's kernels and copies run.
+inline cudaStream_t stream() { return detail::chosen_stream(device()); }
+
+/// Whether float products may round their factors to TF32 (10 bits of fraction instead of 23), which tensor cores
+/// multiply about eight times as fast. Off at first; for the whole process.
+inline void use_tf32(bool wanted) { detail::tf32_flag().store(wanted, std::memory_order_relaxed); }
+inline bool tf32() { return detail::tf32_flag().load(std::memory_order_relaxed); }
+
+/// Waits until everything on the calling thread's stream is done, and throws what failed there.
+inline void synchronize() { check(cudaStreamSynchronize(stream()), "waiting for the GPU"); }
+
+}  // namespace cloze::cuda

@@ -1,0 +1,34 @@
+// A linear layer's forward pass on every device: a GEMM and one pass over its result, or what a device has instead.
+#pragma once
+
+#include <cloze/kernels/bias_activation.hpp>
+#include <cloze/kernels/gemm.hpp>
+#include <cloze/kernels/linear_args.hpp>
+#ifdef CLOZE_CUDA_UNIT
+#include <cloze/kernels/cuda/linear.cuh>
+#endif
+
+namespace cloze::kernels {
+
+template <class D, class T>
+void linear_forward(D device, const LinearArgs<T>& a) {
+  gemm(device, GemmArgs<T>{.m = a.rows,
+                           .n = a.out,
+                           .k = a.in,
+                           .a = a.x,
+                           .lda = a.in,
+                           .transpose_a = false,
+                           .b = a.weight,
+                           .ldb = a.in,
+                           .transpose_b = true,
+                           .c = a.before,
+                           .ldc = a.out,
+                           .add = false});
+  if (a.bias || a.activation != Activation::none)
+    bias_activation_forward(
+        device,
+        BiasActivationArgs<T>{
+            .rows = a.rows, .columns = a.out, .x = a.before, .bias = a.bias, .activation = a.activation, .y = a.y});
+}
+
+}  // namespace cloze::kernels
