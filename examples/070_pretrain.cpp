@@ -29,6 +29,7 @@ struct Settings {
   PretrainingDataOptions data;
   double mask_rate = 0.15;
   bool whole_words = false, fresh = false;
+  kernels::GemmPrecision precision = kernels::GemmPrecision::float32;
   Index tokens = 0, held_out_tokens = 16384;
   HeldOutRule rule;
   int threads = 0;
@@ -119,6 +120,8 @@ RunIdentity identity_of(const Settings& settings, const std::vector<Corpus>& cor
                                  settings.document_lines);
   if (!settings.task.empty()) facts["prompts"] = fmt::format("{}, weight {}", settings.task, settings.prompt_weight);
   facts["sequence"] = fmt::format("{}", settings.data.sequence);
+  facts["single lines"] = fmt::format("{}", settings.data.single_lines);
+  facts["precision"] = kernels::gemm_precision() == kernels::GemmPrecision::bf16 ? "bf16" : "float32";
   facts["shuffle"] = fmt::format("{}", settings.data.shuffle);
   facts["masks"] = fmt::format("{}{}", settings.mask_rate, settings.whole_words ? " of words" : "");
   facts["tokens per step"] = fmt::format("{}", settings.training.tokens_per_step);
@@ -199,6 +202,7 @@ void run(Settings& settings) {
   require(settings.task.empty() || settings.objective == Objective::mlm, "cloze.pretraining.6",
           "filled templates have no next sentence: --task goes with --objective mlm only");
   if (settings.threads > 0) set_num_threads(settings.threads);
+  kernels::set_gemm_precision(settings.precision);
   if (settings.fresh) std::filesystem::remove_all(settings.run);
   if (settings.tokens > 0)
     settings.training.steps = std::max<Index>(1, settings.tokens / settings.training.tokens_per_step);
@@ -227,6 +231,9 @@ int main(int argc, char** argv) {
       {"linear", LrDecay::linear}, {"cosine", LrDecay::cosine}, {"none", LrDecay::none}};
   const std::map<std::string, Objective> objectives{
       {"mlm", Objective::mlm}, {"mlm-nsp", Objective::mlm_nsp}, {"mlm-sop", Objective::mlm_sop}};
+  const std::map<std::string, kernels::GemmPrecision> precisions{{"float32", kernels::GemmPrecision::float32},
+                                                                 {"bf16", kernels::GemmPrecision::bf16},
+                                                                 {"fastest", kernels::GemmPrecision::fastest}};
   CLI::App app("Trains a masked language model on text files");
   app.add_option("--model", settings.model, "a Hugging Face folder to start from");
   app.add_option("--from-scratch", settings.config, "instead: a config.json, whose model gets random weights");
@@ -250,6 +257,9 @@ int main(int argc, char** argv) {
   app.add_option("--heldout-tokens", settings.held_out_tokens, "score each corpus on at most so many tokens")
       ->capture_default_str();
   app.add_option("--sequence", settings.data.sequence, "tokens of a sequence, at most")->capture_default_str();
+  app.add_option("--single-lines", settings.data.single_lines,
+                 "share of the lines that become short sequences of their own, as prompts are")
+      ->capture_default_str();
   app.add_option("--shuffle", settings.data.shuffle, "sequences shuffled together")->capture_default_str();
   app.add_option("--mask-rate", settings.mask_rate)->capture_default_str();
   app.add_flag("--whole-words", settings.whole_words, "mask whole words");
@@ -273,6 +283,8 @@ int main(int argc, char** argv) {
   app.add_option("--keep", training.keep, "checkpoints")->capture_default_str();
   app.add_option("--log-every", training.log_every, "steps")->capture_default_str();
   app.add_option("--seed", training.seed)->capture_default_str();
+  app.add_option("--precision", settings.precision, "of matrix products: float32, bf16, or the faster of both here")
+      ->transform(CLI::CheckedTransformer(precisions));
   app.add_option("--threads", settings.threads, "0: OpenMP's setting")->capture_default_str();
   app.add_flag("--fresh", settings.fresh, "delete what is in the run's folder first");
   CLI11_PARSE(app, argc, argv);

@@ -16,9 +16,15 @@ def quietly(command, log, what, **options):
             raise BenchError(f"{what} failed (all of it: {log}):\n{tail}")
 
 
-def programs(root, work, report, kernels):
-    """Name -> path of every program: worker, attention_timing, and the kernels' where Google Benchmark is installed."""
+def programs(root, work, report, kernels, built=None):
+    """Name -> path of every program: worker, attention_timing, and the kernels' where Google Benchmark is installed.
+
+    Where they are built already, `built` is that build's folder."""
     work.mkdir(parents=True, exist_ok=True)
+    if built:
+        found = {path.name.removeprefix("bench_"): path.resolve() for path in (built / "benchmarks").glob("bench_*")}
+        kernel_names = {p.stem for p in (root / "benchmarks/kernels").glob("*.cpp")}
+        return found | {"kernels": {name: path for name, path in found.items() if kernels and name in kernel_names}}
     report.progress("configuring and building the release preset …")
     start = time.time()
     quietly(["cmake", "--preset", "release", "-B", work / "cmake", "-DCLOZE_BENCHMARKS=ON", "-DCLOZE_TESTS=OFF",

@@ -17,8 +17,10 @@ PEERS = {
 OURS = ["float32", "tf32", "bfloat16"]
 
 
-def programs(root, work, report):
+def programs(root, work, report, built):
     """The programs of benchmarks/cuda; BenchError where there is no toolkit or no GPU."""
+    if built:
+        return {path.name.removeprefix("bench_cuda_"): path.resolve() for path in (built / "benchmarks").glob("bench_cuda_*")}
     report.progress("building the programs for the GPU …")
     names = sorted(p.stem for p in (root / "benchmarks/cuda").glob("*.cpp"))
     quietly(["cmake", "--preset", "release", "-B", work / "cmake", "-DCLOZE_BENCHMARKS=ON", "-DCLOZE_TESTS=OFF", "-DCLOZE_EXAMPLES=OFF",
@@ -162,5 +164,5 @@ class Cuda:
 
 
 def run(args, cpu_programs, data, report, root):
-    ours = programs(root, data.work, report)
+    ours = programs(root, data.work, report, args.built)
     Cuda(args, ours, args.python or "python3", data, report, root, cpu_programs["worker"]).run()

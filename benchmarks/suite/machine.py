@@ -22,7 +22,7 @@ def first_line(*command):
         return "unknown"
 
 
-def describe(root, work, threads, load):
+def describe(root, build, threads, load):
     cpu, flags, memory = platform.machine(), [], None
     try:
         for line in open("/proc/cpuinfo", encoding="utf-8"):
@@ -35,7 +35,7 @@ def describe(root, work, threads, load):
     except (OSError, TypeError):
         pass
     cache = dict(re.findall(r"^(CMAKE_CXX_COMPILER|CMAKE_CXX_FLAGS|CMAKE_CXX_FLAGS_RELEASE):\w+=(.*)$",
-                            (work / "cmake/CMakeCache.txt").read_text(encoding="utf-8"), re.MULTILINE))
+                            (build / "CMakeCache.txt").read_text(encoding="utf-8"), re.MULTILINE))
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": cpu,

@@ -31,6 +31,7 @@ def arguments():
     parser.add_argument("--data", type=Path, help="folder with kshot/SST-2, tokenizers/ and corpus/ (default: CLOZE_SHARED/data); "
                                                   "or a k-shot folder of SST-2's form")
     parser.add_argument("--python", type=Path, help="peers, cuda: a Python with torch and transformers (peers: instead of a venv made here)")
+    parser.add_argument("--built", type=Path, help="a build folder that has the programs (benchmarks/bench_…): nothing is built")
     parser.add_argument("--only", choices=peers.PARTS, help="peers: this comparison alone")
     parser.add_argument("--out", type=Path, default=Path("build/bench/result.json"), help="the JSON file; the chart lies beside it")
     args = parser.parse_args()
@@ -44,6 +45,8 @@ def arguments():
         parser.error("--only is for peers")
     if args.python and not os.access(args.python, os.X_OK):
         parser.error(f"--python {args.python}: no such program")
+    if args.built and not (args.built / "benchmarks/bench_worker").is_file():
+        parser.error(f"--built {args.built}: no benchmarks/bench_worker there")
     if args.data and not args.data.is_dir():
         parser.error(f"--data {args.data}: no such folder")
     if args.out.suffix != ".json":
@@ -53,7 +56,7 @@ def arguments():
 
 def recorded(words):
     """The command as others would repeat it: where this machine keeps things is left out."""
-    places = {"--python": "PYTHON", "--data": "FOLDER", "--model": "FOLDER"}
+    places = {"--python": "PYTHON", "--built": "FOLDER", "--data": "FOLDER", "--model": "FOLDER"}
     return [places.get(before, word) for before, word in zip(["", *words], words)]
 
 
@@ -64,8 +67,8 @@ def main():
     report = Report(args.out)
     try:
         load = machine.load_average()
-        programs = build.programs(ROOT, work, report, kernels=args.part in ("kernels", "all"))
-        report.machine = machine.describe(ROOT, work, args.threads, load)
+        programs = build.programs(ROOT, work, report, kernels=args.part in ("kernels", "all"), built=args.built)
+        report.machine = machine.describe(ROOT, args.built or work / "cmake", args.threads, load)
         report.command = "scripts/bench " + " ".join(recorded(sys.argv[1:]))
         report.warn_if(load > 0.5 and f"the machine was busy when this began (load average {load:.1f}): these times are not to be reported")
         data = Data(args.data, ROOT, work, report)

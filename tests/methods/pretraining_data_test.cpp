@@ -21,8 +21,8 @@ std::vector<TokenId> ids(std::initializer_list<int> plain) {
 
 constexpr TokenId cls{2}, sep{3};
 
-auto packed(std::vector<std::vector<TokenId>> lines, Index length, Index passes = 1) {
-  return PackedStream(ListStream(std::move(lines), passes), {.max_length = length, .cls = cls, .sep = sep});
+auto packed(std::vector<std::vector<TokenId>> lines, Index length, double single_lines = 0) {
+  return PackedStream(ListStream(std::move(lines), 1), {.max_length = length, .cls = cls, .sep = sep}, single_lines);
 }
 
 struct Words {
@@ -54,6 +54,31 @@ TEST_CASE("lines are packed into sequences, documents apart, and no token is los
   CHECK(!stream.next());
 }
 
+TEST_CASE("a share of the lines are sequences of their own, the others are packed, and no token is lost") {
+  std::vector<std::vector<TokenId>> lines;
+  for (int line = 0; line < 2000; ++line) lines.push_back(ids({5 + line % 50, 5 + line / 50, 60}));
+  lines.push_back(ids({70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82}));  // longer than a sequence
+  for (const double share : {0.0, 0.3, 1.0}) {
+    PackedStream stream(ListStream(lines, 1), {.max_length = 11, .cls = cls, .sep = sep}, share);
+    Index tokens = 0, single = 0, whole = 0;
+    std::set<TokenId> ends;
+    while (const auto example = stream.next()) {
+      const auto& found = example->prompt.ids;
+      REQUIRE((found.size() <= 11 && found.front() == cls && found.back() == sep));
+      tokens += static_cast<Index>(found.size()) - 2;
+      single += found.size() == 5;
+      whole += found.size() == 11;
+      ends.insert(found[found.size() - 2]);
+    }
+    INFO("share " << share << ": " << single << " single, " << whole << " whole");
+    CHECK(tokens == 2000 * 3 + 13);
+    CHECK(ends.contains(TokenId{82}));
+    CHECK(std::abs(static_cast<double>(single) - share * 2000) < 100);
+    CHECK(std::abs(static_cast<double>(whole) - (1 - share) * 2000 / 3) < 50);
+  }
+  REQUIRE_ERROR(PackedStream(ListStream(lines, 1), {.max_length = 11, .cls = cls, .sep = sep}, 1.5), "cloze.pretraining.5");
+}
+
 TEST_CASE("a packed stream goes on from any place, also between the sequences of one long line") {
   std::vector<std::vector<TokenId>> lines;
   Rng rng(5);
@@ -63,11 +88,12 @@ TEST_CASE("a packed stream goes on from any place, also between the sequences of
       one.push_back(TokenId{static_cast<std::int32_t>(5 + rng.below(20))});
     lines.push_back(one);
   }
+  const double single_lines = GENERATE(0.0, 0.4);
   std::vector<std::vector<TokenId>> all;
-  for (auto stream = packed(lines, 9); const auto example = stream.next();) all.push_back(example->prompt.ids);
+  for (auto stream = packed(lines, 9, single_lines); const auto example = stream.next();) all.push_back(example->prompt.ids);
   REQUIRE(all.size() > 60);
   for (std::size_t used = 0; used <= all.size(); ++used) {
-    auto first = packed(lines, 9), second = packed(lines, 9);
+    auto first = packed(lines, 9, single_lines), second = packed(lines, 9, single_lines);
     for (std::size_t i = 0; i < used; ++i) first.next();
     second.restore(nlohmann::json::parse(first.state().dump()));
     for (std::size_t i = used; i < all.size(); ++i) REQUIRE(second.next()->prompt.ids == all[i]);

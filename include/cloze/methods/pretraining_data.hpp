@@ -12,6 +12,7 @@
 
 #include <cloze/batch/objectives/masked_lm.hpp>
 #include <cloze/batch/objectives/packing.hpp>
+#include <cloze/core/content_hash.hpp>
 #include <cloze/data/any_stream.hpp>
 #include <cloze/data/held_out.hpp>
 #include <cloze/data/line_stream.hpp>
@@ -34,6 +35,7 @@ using ExampleStream = AnyStream<LmExample>;
 
 struct PretrainingDataOptions {
   Index sequence = 128;           // tokens of a sequence, at most, with its special tokens
+  double single_lines = 0;        // share of the lines that are sequences of their own rather than packed
   Index shuffle = 4096;           // sequences that are shuffled together
   LineStreamOptions lines = {};   // how files are opened, what is done with damaged lines
   PrefetchOptions prefetch = {};  // tokenisation ahead of the step, for each corpus
@@ -73,21 +75,26 @@ struct EncodeLine {
   }
 };
 
-/// Packs lines of ids (none: a document's end) into sequences as FullSentences does. The state holds the tokens of the
-/// sequence that is being filled.
+/// Packs lines of ids (none: a document's end) into sequences as FullSentences does. A share of the lines, chosen by
+/// their content, become sequences of their own: prompts are such short ones. The state holds the tokens of the sequence
+/// that is being filled.
 template <ItemStream S>
 class PackedStream {
  public:
   using Item = LmExample;
 
-  PackedStream(S source, FullSentencesOptions options)
-      : source_(std::move(source)), options_(options), packer_(options) {}
+  /// Errors: [cloze.packing.1] as FullSentences; [cloze.pretraining.5] a share that is not within 0 and 1.
+  PackedStream(S source, FullSentencesOptions options, double single_lines = 0)
+      : source_(std::move(source)), options_(options), single_lines_(single_lines), packer_(options) {
+    require(single_lines >= 0 && single_lines <= 1, "cloze.pretraining.5",
+            "the share of single lines is {}: wanted 0 to 1", single_lines);
+  }
 
   std::optional<LmExample> next() {
     while (ready_.empty() && !ended_) {
       const auto ids = source_.next();
       ended_ = !ids;
-      ready_ = ended_ ? packer_.finish() : ids->empty() ? packer_.end_document() : packer_.add(*ids);
+      ready_ = ended_ ? packer_.finish() : ids->empty() ? packer_.end_document() : add(*ids);
       std::reverse(ready_.begin(), ready_.end());
     }
     if (ready_.empty()) return std::nullopt;
@@ -124,6 +131,21 @@ class PackedStream {
   }
 
  private:
+  std::vector<Prompt> add(const std::vector<TokenId>& line) {
+    if (!stands_alone(line)) return packer_.add(line);
+    FullSentences apart(options_);
+    auto blocks = apart.add(line);
+    for (Prompt& last : apart.finish()) blocks.push_back(std::move(last));
+    return blocks;
+  }
+
+  bool stands_alone(const std::vector<TokenId>& line) const {
+    if (single_lines_ == 0) return false;
+    ContentHash hash;
+    for (const TokenId id : line) hash.add_number(static_cast<std::uint64_t>(value(id)));
+    return static_cast<double>(hash.value()[0] >> 11) * 0x1p-53 < single_lines_;
+  }
+
   static std::vector<std::int32_t> numbers(const std::vector<TokenId>& ids) {
     std::vector<std::int32_t> plain;
     for (const TokenId id : ids) plain.push_back(value(id));
@@ -137,6 +159,7 @@ class PackedStream {
 
   S source_;
   FullSentencesOptions options_;
+  double single_lines_;
   FullSentences packer_;
   std::vector<Prompt> ready_;  // completed, last one first
   bool ended_ = false;
@@ -152,7 +175,7 @@ ExampleStream packed_examples(const Corpus& corpus, const K& tokenizer, const Pr
   if (corpus.held_out_files.empty()) lines.wanted = [rule = corpus.held_out](const Line& line) { return !rule(line); };
   return ExampleStream(
       PackedStream(PrefetchedStream(LineStream(corpus.files, lines), options.prefetch, EncodeLine<K>{tokenizer}),
-                   {.max_length = options.sequence, .cls = tokens.cls, .sep = tokens.sep}));
+                   {.max_length = options.sequence, .cls = tokens.cls, .sep = tokens.sep}, options.single_lines));
 }
 
 /// Several streams as one, by weight, shuffled `window` examples at a time. Errors: MixedStream's and ShuffledStream's.
