@@ -21,7 +21,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> tasks, methods, task_files, results;
-  std::string grid, demo_filter = "random", device = "cpu", out;
+  std::string grid, demo_filter = "random", device = "cpu", precision = "float32", out;
   std::string title = "Few-shot test scores";
   std::filesystem::path results_file = "lm_bff.jsonl";
   LmBffExperiment experiment;
@@ -40,6 +40,7 @@ int run(Arguments& arguments) {
   if (arguments.grid == "lm-bff") experiment.grid = lm_bff_grid();
   require((arguments.demo_filter == "similar") == !experiment.settings.sentence_encoder.empty(), "cloze.lm_bff.2",
           "--demo-filter similar and --sentence-encoder go together");
+  kernels::set_gemm_precision(kernels::gemm_precision_named(arguments.precision));
   arguments.sweep.record_times = !arguments.no_times;
   arguments.sweep.describe = describe_lm_bff;
 
@@ -138,6 +139,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   runs->add_option("--threads", arguments.threads, "of all processes together; 0: as OMP_NUM_THREADS says");
   runs->add_option("--device", arguments.device, "cpu, cuda or cuda:N, of every process")->capture_default_str();
+  runs->add_option("--precision", arguments.precision,
+                   "of matrix products on the CPU: float32, bf16, or fastest, which measures both")
+      ->capture_default_str();
   runs->add_flag("--no-times", arguments.no_times, "leave wall times out: equal sweeps then write equal files");
   runs->add_flag("--dry-run", arguments.dry_run, "list the runs and stop");
   auto* tables = app.add_subcommand("gather", "tables and a chart of results files");

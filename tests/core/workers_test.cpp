@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include <sys/resource.h>
+
 #include "support/catch.hpp"
 
 using namespace cloze;
@@ -121,4 +123,21 @@ TEST_CASE("fewer than one worker is an error") {
       run_in_workers(
           jobs(1), [](std::size_t, const auto&) { return std::string(); }, [](const JobOutcome&) {}, {.workers = 0}),
       "cloze.workers.2");
+}
+
+TEST_CASE("a system that gives no pipe is an error, and the workers that run are ended") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 3;  // what is open stays open: no number is left for another
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  std::string id;
+  try {
+    run_in_workers(
+        jobs(2), [](std::size_t, const auto&) { return std::string(); }, [](const JobOutcome&) {});
+  } catch (const Error& error) {
+    id = error.id();
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(id == "cloze.workers.1");
 }

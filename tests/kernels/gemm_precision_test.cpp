@@ -195,3 +195,10 @@ TEST_CASE("bf16 products of nothing leave zeros, or what was there") {
     gemm(Cpu{}, GemmArgs<float>{0, 3, 4, nullptr, 4, false, nullptr, 3, false, nullptr, 3, add});
   }
 }
+
+TEST_CASE("a precision is chosen by its name") {
+  CHECK(gemm_precision_named("float32") == GemmPrecision::float32);
+  CHECK(gemm_precision_named("bf16") == GemmPrecision::bf16);
+  CHECK(gemm_precision_named("fastest") == GemmPrecision::fastest);
+  REQUIRE_ERROR(gemm_precision_named("bfloat16"), "cloze.gemm.3");
+}

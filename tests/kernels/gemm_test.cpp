@@ -110,3 +110,11 @@ TEST_CASE("the library behind gemm says its name") {
 #endif
   CHECK(gemm_backend<double>().starts_with("Eigen 3."));
 }
+
+#ifdef CLOZE_WITH_ONEDNN
+TEST_CASE("what oneDNN refuses is an error with the shapes") {
+  std::vector<float> a(64, 1.0f), b(64, 1.0f), c(64);
+  const GemmArgs<float> narrow{4, 4, 8, a.data(), 2, false, b.data(), 4, false, c.data(), 4, false};  // rows overlap
+  REQUIRE_ERROR(gemm(Cpu{}, narrow), "cloze.gemm.1");
+}
+#endif

@@ -76,7 +76,8 @@ TEST_CASE("a share of the lines are sequences of their own, the others are packe
     CHECK(std::abs(static_cast<double>(single) - share * 2000) < 100);
     CHECK(std::abs(static_cast<double>(whole) - (1 - share) * 2000 / 3) < 50);
   }
-  REQUIRE_ERROR(PackedStream(ListStream(lines, 1), {.max_length = 11, .cls = cls, .sep = sep}, 1.5), "cloze.pretraining.5");
+  REQUIRE_ERROR(PackedStream(ListStream(lines, 1), {.max_length = 11, .cls = cls, .sep = sep}, 1.5),
+                "cloze.pretraining.5");
 }
 
 TEST_CASE("a packed stream goes on from any place, also between the sequences of one long line") {
@@ -90,7 +91,8 @@ TEST_CASE("a packed stream goes on from any place, also between the sequences of
   }
   const double single_lines = GENERATE(0.0, 0.4);
   std::vector<std::vector<TokenId>> all;
-  for (auto stream = packed(lines, 9, single_lines); const auto example = stream.next();) all.push_back(example->prompt.ids);
+  for (auto stream = packed(lines, 9, single_lines); const auto example = stream.next();)
+    all.push_back(example->prompt.ids);
   REQUIRE(all.size() > 60);
   for (std::size_t used = 0; used <= all.size(); ++used) {
     auto first = packed(lines, 9, single_lines), second = packed(lines, 9, single_lines);

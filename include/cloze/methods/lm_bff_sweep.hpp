@@ -21,6 +21,7 @@
 #include <cloze/core/content_hash.hpp>
 #include <cloze/core/error.hpp>
 #include <cloze/data/task_file.hpp>
+#include <cloze/kernels/cpu/gemm_precision.hpp>
 #include <cloze/methods/lm_bff.hpp>
 
 namespace cloze {
@@ -113,9 +114,10 @@ struct LmBffPlanned {
 };
 
 /// All runs of an experiment, in the order task, seed, method, batch, learning rate. All data are read and checked, the
-/// model's files are hashed; nothing is trained. What cannot change a result is not part of its identity: zero-shot
-/// runs know no seed, so they are done once for all seeds, and regression tasks have no majority. Errors: read_kshot's,
-/// model_folder_hash's, check_lm_bff's; [cloze.lm_bff.3] nothing to run, or a task, seed or method named twice.
+/// model's files are hashed; nothing is trained. The precision of products is the one that is set. What cannot change a
+/// result is not part of its identity: zero-shot runs know no seed, so they are done once for all seeds, and regression
+/// tasks have no majority. Errors: read_kshot's, model_folder_hash's, check_lm_bff's; [cloze.lm_bff.3] nothing to run,
+/// or a task, seed or method named twice.
 inline std::vector<LmBffPlanned> plan_lm_bff(const LmBffExperiment& experiment) {
   const LmBffSettings& settings = experiment.settings;
   require(!experiment.tasks.empty() && !experiment.seeds.empty() && !experiment.methods.empty() &&
@@ -152,6 +154,7 @@ inline std::vector<LmBffPlanned> plan_lm_bff(const LmBffExperiment& experiment) 
     if (run.method != LmBffMethod::majority) {
       identity["model"] = folder_name(settings.model);
       identity["model_hash"] = model_hash;
+      if (kernels::gemm_precision() == kernels::GemmPrecision::bf16) identity["precision"] = "bf16";
       ContentHash task_hash;
       task_hash.add_text(task_json(task).dump());
       identity["task_hash"] = detail::short_hash(task_hash);

@@ -76,8 +76,8 @@ struct EncodeLine {
 };
 
 /// Packs lines of ids (none: a document's end) into sequences as FullSentences does. A share of the lines, chosen by
-/// their content, become sequences of their own: prompts are such short ones. The state holds the tokens of the sequence
-/// that is being filled.
+/// their content, become sequences of their own: prompts are such short ones. The state holds the tokens of the
+/// sequence that is being filled.
 template <ItemStream S>
 class PackedStream {
  public:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <string_view>
 #include <vector>
 
 #include <cloze/core/error.hpp>
@@ -17,6 +18,14 @@ enum class GemmPrecision {
   bf16,     // operands rounded to bf16 (8 bits of precision), sums, weights, gradients and moments in float
   fastest,  // bf16 where it is at least a tenth faster than float32 on this machine, measured once in a process
 };
+
+/// "float32", "bf16" or "fastest", for command lines. Throws [cloze.gemm.3] on any other name.
+inline GemmPrecision gemm_precision_named(std::string_view name) {
+  if (name == "float32") return GemmPrecision::float32;
+  if (name == "bf16") return GemmPrecision::bf16;
+  if (name == "fastest") return GemmPrecision::fastest;
+  fail("cloze.gemm.3", "\"{}\" is no precision of matrix products: float32, bf16 or fastest", name);
+}
 
 namespace detail {
 
