@@ -2,6 +2,7 @@
 // scripts/bench talks to it; by hand: echo '{"do": "gemm"}' | bench_worker
 //
 //   {"do": "threads", "count": N}                              the threads from now on
+//   {"do": "precision", "name": "float32" | "bf16"}            of matrix products from now on
 //   {"do": "model", "shape": NAME, "folder": F}                writes a random model
 //   {"do": "render", "tokenizer": F, "data": F, "split": …, "demonstrations": B, "count": N, "batch": N, "out": FILE}
 //   {"do": "render_text", "tokenizer": F, "text": FILE, "out": FILE}  masked-LM batches, 4096 tokens each
@@ -107,6 +108,9 @@ class Worker {
     if (what == "threads") {
       set_num_threads(get<int>(request, "count"));
       reply["threads"] = num_threads();
+    } else if (what == "precision") {
+      kernels::set_gemm_precision(kernels::gemm_precision_named(get<std::string>(request, "name")));
+      reply["backend"] = kernels::gemm_backend();
     } else if (what == "model") {
       bench::write_random_model(get<std::string>(request, "shape"), get<std::string>(request, "folder"));
     } else if (what == "render") {

@@ -55,12 +55,28 @@ class Peers:
                     found[name].append(ms)
         return found
 
-    def compare(self, found, name, peer, needed=None, aim=None, note="", **detail):
+    def compare(self, found, name, peer, needed=None, aim=None, note="", ours="cloze", **detail):
         """One row: the median over the rounds of the peer's time by ours."""
-        ratios = [b / a for a, b in zip(found["cloze"], found[peer])]
-        self.report.row(name, median(ratios), needed=needed, aim=aim, ours=f"{median(found['cloze']):.1f} ms",
-                        peer=f"{median(found[peer]):.1f} ms", note=note, ours_ms=found["cloze"], peer_ms=found[peer],
+        ratios = [b / a for a, b in zip(found[ours], found[peer])]
+        self.report.row(name, median(ratios), needed=needed, aim=aim, ours=f"{median(found[ours]):.1f} ms",
+                        peer=f"{median(found[peer]):.1f} ms", note=note, ours_ms=found[ours], peer_ms=found[peer],
                         lowest=min(ratios), highest=max(ratios), **detail)
+
+    def in_bf16(self, do, **request):
+        """What ours answers with bf16 products; they are float again afterwards."""
+        self.ours.ask("precision", name="bf16")
+        try:
+            return self.ours.ask(do, **request)
+        finally:
+            self.ours.ask("precision", name="float32")
+
+    def bf16_backend(self):
+        """What computes bf16 products here, or nothing."""
+        try:
+            return self.in_bf16("precision", name="bf16")["backend"]
+        except BenchError as error:
+            self.report.progress(f"no rows with bf16 products: {error}")
+            return None
 
     def training(self, name, shape, inputs, rows):
         """Rows (title, pad, needed, aim) of one training comparison."""
@@ -76,9 +92,14 @@ class Peers:
         contenders = {"cloze": lambda: self.ours.ask("train", inputs=inputs, steps=steps)["ms"]}
         for _, pad, _, _ in rows:
             contenders[pad] = lambda pad=pad: self.torch.ask("train", inputs=inputs, steps=steps, pad=pad)["ms"]
+        backend = self.bf16_backend()
+        if backend:
+            contenders["bf16"] = lambda: self.in_bf16("train", inputs=inputs, steps=steps)["ms"]
         found = self.interleave(contenders, self.rounds)
         for title, pad, needed, aim in rows:
             self.compare(found, title, pad, needed, aim, loss_difference=checked, peer_optimizer=kind)
+        if backend:
+            self.compare(found, f"{name}, bf16 products / our float ones", "cloze", ours="bf16", note=backend)
 
     def train_rows(self):
         prompts = self.inputs("roberta-base", "train")
@@ -136,12 +157,18 @@ class Peers:
         contenders = {"cloze": lambda: self.ours.ask("pretrain", inputs=inputs, steps=2)["ms"]}
         for head in ("all", "masks"):
             contenders[head] = lambda head=head: self.torch.ask("pretrain", inputs=inputs, steps=2, head=head)["ms"]
+        backend = self.bf16_backend()
+        if backend:
+            contenders["bf16"] = lambda: self.in_bf16("pretrain", inputs=inputs, steps=2)["ms"]
         found = self.interleave(contenders, self.rounds)
         tokens = median(self.ours.ask("pretrain", inputs=inputs, steps=1)["tokens"])
         note = f"{source}; ours {1e3 * tokens / median(found['cloze']):.0f} tokens/s"
         self.compare(found, "pretraining step, MiniLM-L6, 128 tokens / PyTorch", "all", 2, note=note, loss_difference=checked,
                      peer_optimizer=kind)
         self.compare(found, "pretraining step, MiniLM-L6 / PyTorch, head on masked tokens only", "masks")
+        if backend:
+            self.compare(found, "pretraining step, MiniLM-L6, bf16 products / PyTorch", "all", ours="bf16",
+                         note=f"{backend}; {1e3 * tokens / median(found['bf16']):.0f} tokens/s")
 
     def inference(self):
         count = 64 if self.quick else 300
@@ -168,11 +195,19 @@ class Peers:
             for batch in (8,) if self.quick else (8, 32):
                 contenders[f"{name} by {batch}"] = lambda side=side, batch=batch: [side.ask("infer", inputs=inputs, batch=batch)["ms"]]
             self.check_equal(f"inference, {name}", ours, side.ask("infer", inputs=inputs, batch=8)["scores"], 1e-3)
+        backend = self.bf16_backend()
+        if backend:
+            rounded = self.in_bf16("infer", inputs=inputs, batch_tokens=2048)["scores"]
+            apart = max(abs(a - b) for a, b in zip(ours, rounded)) / max(abs(x) for x in ours)
+            contenders["bf16"] = lambda: [self.in_bf16("infer", inputs=inputs, batch_tokens=2048)["ms"]]
         found = self.interleave(contenders, 1 if self.quick else 3)
-        best = min((name for name in found if name != "cloze"), key=lambda name: median(found[name]))
+        best = min((name for name in found if name not in ("cloze", "bf16")), key=lambda name: median(found[name]))
         self.compare(found, "inference, SST-2 test prompts / the best peer", best, 1.4, 1.8, note=f"best: {best}")
+        if backend:
+            self.compare(found, "inference, SST-2 test prompts, bf16 products / the best peer", best, ours="bf16",
+                         note=f"{backend}; scores differ by {apart:.1e} of the largest")
         for name in found:
-            if name not in ("cloze", best):
+            if name not in ("cloze", "bf16", best):
                 self.compare(found, f"inference, SST-2 test prompts / {name}", name)
         if "ONNX Runtime" in sides:
             sides["ONNX Runtime"].stop()
