@@ -73,7 +73,8 @@ int main(int argc, char** argv) {
   app.add_option("--task", settings.task,
                  "SST-2, sst-5, mr, cr, mpqa, subj, trec, CoLA, MNLI, SNLI, QNLI, RTE, MRPC or QQP")
       ->required();
-  app.add_option("--data", settings.data, "the task's folder (16-13/, 16-21/, … and its test file), or one split")->required();
+  app.add_option("--data", settings.data, "the task's folder (16-13/, 16-21/, … and its test file), or one split")
+      ->required();
   app.add_option("--model", settings.model, "a Hugging Face folder")->required();
   app.add_option("--seeds", settings.seeds, "16-SEED folders; each is also the seed of training")
       ->capture_default_str();

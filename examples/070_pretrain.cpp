@@ -1,7 +1,6 @@
-// test: --model models/minilm-mlm-en --run ${WORK}/pretrain --fresh --corpus readme=README.md --corpus guides=docs
-// --heldout-every 10 --steps 3 --sequence 64 --tokens-per-step 256 --heldout-tokens 256 --warmup 1 Trains a masked
-// language model on your own text, for minutes or for days: from a folder, or from nothing. usage: 070_pretrain --model
-// FOLDER --run FOLDER --corpus NAME=PATH[:WEIGHT] … [--steps N] [--minutes M]
+// test: --model models/minilm-mlm-en --run ${WORK}/pretrain --fresh --corpus readme=README.md --corpus guides=docs --heldout-every 10 --steps 3 --sequence 64 --tokens-per-step 256 --heldout-tokens 256 --warmup 1
+// Trains a masked language model on your own text, for minutes or for days: from a folder, or from nothing.
+// usage: 070_pretrain --model FOLDER --run FOLDER --corpus NAME=PATH[:WEIGHT] … [--steps N] [--minutes M]
 //        070_pretrain --from-scratch config.json --tokenizer FOLDER --run FOLDER --corpus …
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,5 @@
-// A user's program: includes everything and uses a little of what must be linked (fmt, utf8proc, OpenMP, the GEMM's library).
+// A user's program: includes everything and uses a little of what must be linked (fmt, utf8proc, OpenMP, the GEMM's
+// library).
 #include <cstdio>
 #include <string>
 #include <vector>

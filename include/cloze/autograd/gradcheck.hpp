@@ -76,8 +76,8 @@ GradcheckReport gradcheck(const std::function<Tensor<double, D>(const std::vecto
       if (!(error <= report.worst)) report.worst = error;
       if (!(error <= options.tolerance) && report.ok) {
         report.ok = false;
-        report.message = formatted("input {}, element {}: wanted {}, found {} (halved: two passes)", k, i, wanted[i],
-                                     found[i] / 2);
+        report.message =
+            formatted("input {}, element {}: wanted {}, found {} (halved: two passes)", k, i, wanted[i], found[i] / 2);
       }
     }
   }

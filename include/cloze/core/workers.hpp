@@ -131,10 +131,10 @@ class Worker {
     } else if (WIFSIGNALED(status)) {
       outcome.failure =
           formatted("its process was ended by signal {} ({}){}", WTERMSIG(status), ::strsignal(WTERMSIG(status)),
-                      WTERMSIG(status) == SIGKILL ? "; perhaps memory ran out" : "");
+                    WTERMSIG(status) == SIGKILL ? "; perhaps memory ran out" : "");
     } else {
       outcome.failure = formatted("its process ended with status {} and without a result",
-                                    WIFEXITED(status) ? WEXITSTATUS(status) : status);
+                                  WIFEXITED(status) ? WEXITSTATUS(status) : status);
     }
     return outcome;
   }

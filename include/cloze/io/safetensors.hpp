@@ -145,7 +145,8 @@ class SafetensorsFile {
       if constexpr (std::integral<T>) {
         for (Index i = 0; i < n; ++i) fits &= std::in_range<T>(from[i]);
       } else if constexpr (sizeof(From) > sizeof(T)) {
-        for (Index i = 0; i < n; ++i) fits &= std::isfinite(convert<double>(to[at + i])) || !std::isfinite(convert<double>(from[i]));
+        for (Index i = 0; i < n; ++i)
+          fits &= std::isfinite(convert<double>(to[at + i])) || !std::isfinite(convert<double>(from[i]));
       }
     });
     require(fits, "cloze.safetensors.7",

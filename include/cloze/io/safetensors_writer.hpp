@@ -102,7 +102,7 @@ class SafetensorsWriter {
         for (const Index extent : entry->shape.extents())
           extents += (extents.empty() ? "" : ",") + std::to_string(extent);
         text += formatted("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", text == "{" ? "" : ",",
-                            nlohmann::json(entry->name).dump(), dtype_name(entry->dtype), extents, offset, end);
+                          nlohmann::json(entry->name).dump(), dtype_name(entry->dtype), extents, offset, end);
         offset = end;
       }
     } catch (const nlohmann::json::exception& error) {

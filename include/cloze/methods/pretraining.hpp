@@ -146,7 +146,7 @@ double accumulate_gradients(const M& model, std::span<const LmExample> examples,
     auto total = scale(loss.masked, static_cast<Compute<T>>(share));
     if (loss.pair.defined())
       total = add(total, scale(loss.pair, static_cast<Compute<T>>(static_cast<double>(batch.sequences()) /
-                                                         static_cast<double>(examples.size()))));
+                                                                  static_cast<double>(examples.size()))));
     sum += share * static_cast<double>(loss.masked.item());
     total.backward();
   }

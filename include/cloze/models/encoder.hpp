@@ -112,9 +112,10 @@ Tensor<T, D> TransformerEncoder<T, D>::embed(const PackedBatch& batch, const For
   for (Index& position : position_ids) position += position_offset_;
   List<Index> word_ids(batch.ids.size());
   for (std::size_t i = 0; i < word_ids.size(); ++i) word_ids[i] = value(batch.ids[i]);
-  return embedding_norm<T, D>({words_.weight, word_ids}, {segments_.weight, segment_ids},
-                              {positions_.weight, position_ids}, embedding_norm_.weight, embedding_norm_.bias,
-                              {.eps = static_cast<Compute<T>>(embedding_norm_.eps), .dropout = context.dropout(dropout.hidden)});
+  return embedding_norm<T, D>(
+      {words_.weight, word_ids}, {segments_.weight, segment_ids}, {positions_.weight, position_ids},
+      embedding_norm_.weight, embedding_norm_.bias,
+      {.eps = static_cast<Compute<T>>(embedding_norm_.eps), .dropout = context.dropout(dropout.hidden)});
 }
 
 template <Scalar T, Device D>

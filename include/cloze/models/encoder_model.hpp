@@ -73,8 +73,8 @@ class EncoderModel {
   EncoderModel(EncoderConfig config, std::string class_suffix, const LoadOptions& options);
 
   void load(PretrainedFolder& folder);
-  /// Instead of load(): fresh weights. Throws [cloze.config.4] where the config is of another architecture than `wanted`
-  /// (null: any).
+  /// Instead of load(): fresh weights. Throws [cloze.config.4] where the config is of another architecture than
+  /// `wanted` (null: any).
   void draw(const Rng& rng, const EncoderArchitecture* wanted);
   std::string prefix() const { return config_.architecture->prefix; }
   /// Appends to slots_: the visitor for a derived class's own parts.

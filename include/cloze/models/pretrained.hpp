@@ -120,7 +120,7 @@ class PretrainedFolder {
     if (count == 0)
       return formatted("; the file holds {} tensors and none begins with \"{}\"", source_.names().size(), head);
     return formatted("; the file holds {} tensors that begin with \"{}\": {}{}", count, head, examples,
-                       count > 3 ? ", …" : "");
+                     count > 3 ? ", …" : "");
   }
 
   WeightSource source_;

@@ -23,7 +23,9 @@ struct LayerNorm {
   }
 
   /// x [..., size]  ->  [..., size]
-  Tensor<T, D> operator()(const Tensor<T, D>& x) const { return layer_norm(x, weight, bias, static_cast<Compute<T>>(eps)); }
+  Tensor<T, D> operator()(const Tensor<T, D>& x) const {
+    return layer_norm(x, weight, bias, static_cast<Compute<T>>(eps));
+  }
 
   /// norm(residual + dropout(x)) in one pass. `row_ids` numbers the rows for the dropout bits; empty: 0, 1, …
   Tensor<T, D> operator()(const Tensor<T, D>& x, const Tensor<T, D>& residual, Dropout dropout,

@@ -46,15 +46,15 @@ std::string explain(const Template& prompt, const Example& example, const Tokeni
   const Rendered rendered = render_spans(prompt, example, demos, tokenizer, label_words, options);
   const std::span<const TokenId> ids = rendered.prompt.ids;
   std::string text = formatted("{}: {} tokens of at most {}, {} cut\ninput: {}\n", describe(example), ids.size(),
-                                 options.max_length, rendered.prompt.tokens_cut, detail::spell(tokenizer, ids));
+                               options.max_length, rendered.prompt.tokens_cut, detail::spell(tokenizer, ids));
   text += formatted("{:>9}  {:>4}  {:<24} {}\n", "positions", "cut", "piece", "tokens");
   for (const RenderedSpan& span : rendered.spans) {
     std::string piece = describe(*span.piece);
     if (span.demonstration >= 0) piece += formatted(" of demo {}", span.demonstration);
     const auto begin = static_cast<std::size_t>(span.begin), size = static_cast<std::size_t>(span.end - span.begin);
     text += formatted("{:>9}  {:>4}  {:<24} {}\n",
-                        size == 0 ? std::string("-") : formatted("{}-{}", span.begin, span.end - 1), span.cut, piece,
-                        detail::spell(tokenizer, ids.subspan(begin, size)));
+                      size == 0 ? std::string("-") : formatted("{}-{}", span.begin, span.end - 1), span.cut, piece,
+                      detail::spell(tokenizer, ids.subspan(begin, size)));
   }
   text += "masks:";
   for (const Index mask : rendered.prompt.masks) text += formatted(" {}", mask);
@@ -62,7 +62,7 @@ std::string explain(const Template& prompt, const Example& example, const Tokeni
   if constexpr (requires { verbalizer.label_names(); }) {
     for (std::size_t i = 0; i < label_words.size(); ++i)
       text += formatted("{} {} = \"{}\" ({})", i == 0 ? "" : ",", verbalizer.label_names()[i],
-                          tokenizer.token(label_words[i]), value(label_words[i]));
+                        tokenizer.token(label_words[i]), value(label_words[i]));
   } else {
     for (const TokenId id : std::span<const TokenId>(verbalizer.words()))
       text += formatted(" \"{}\" ({})", tokenizer.token(id), value(id));

@@ -124,7 +124,8 @@ class WordVerbalizer {
 
   /// The tokens that a word stands for: one where it can be a label word.
   template <TokenizerLike Tokenizer>
-  static std::vector<TokenId> find_word(const Tokenizer& tokenizer, const std::string& word, bool leading_space = true) {
+  static std::vector<TokenId> find_word(const Tokenizer& tokenizer, const std::string& word,
+                                        bool leading_space = true) {
     if (!word.empty() && std::string_view("<[.,").find(word.front()) != std::string_view::npos)
       if (const auto entry = tokenizer.find(word)) return {*entry};
     return tokenizer.encode((leading_space ? std::string(tokenizer.word_prefix()) : std::string()) + word);

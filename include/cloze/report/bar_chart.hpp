@@ -109,7 +109,7 @@ inline SvgDocument bar_chart(const BarChart& chart) {
       const double bar_x = first + bar_width * static_cast<double>(i), y = area.y(bar.value), zero = area.y(0);
       svg.rect(bar_x + 1, std::min(y, zero), bar_width - 2, std::abs(zero - y), series_color(i),
                formatted("{}, {}: {:.4g}{}", chart.groups[group], chart.series[i].name, bar.value,
-                           bar.error > 0 ? formatted(" ± {:.3g}", bar.error) : std::string()));
+                         bar.error > 0 ? formatted(" ± {:.3g}", bar.error) : std::string()));
       if (bar.error == 0) continue;
       const double center = bar_x + bar_width / 2, from = area.y(bar.value - bar.error),
                    to = area.y(bar.value + bar.error);

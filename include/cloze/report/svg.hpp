@@ -92,7 +92,7 @@ class SvgDocument {
 
   void line(SvgPoint from, SvgPoint to, const SvgStroke& stroke = {}) {
     body_ += formatted("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"{}/>\n", number(from.x), number(from.y),
-                         number(to.x), number(to.y), attributes(stroke));
+                       number(to.x), number(to.y), attributes(stroke));
   }
 
   /// A line through all points; fewer than two draw nothing.
@@ -111,27 +111,27 @@ class SvgDocument {
     for (const SvgPoint& point : points)
       list += formatted("{}{},{}", list.empty() ? "" : " ", number(point.x), number(point.y));
     body_ += formatted("<polygon points=\"{}\" fill=\"{}\" fill-opacity=\"{}\"/>\n", list, detail::xml_text(fill),
-                         number(opacity));
+                       number(opacity));
   }
 
   /// `tooltip`, where it is not empty, is shown by browsers over the rectangle.
   void rect(double x, double y, double width, double height, std::string_view fill, std::string_view tooltip = {}) {
     body_ += formatted("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"", number(x), number(y),
-                         number(width), number(height), detail::xml_text(fill));
+                       number(width), number(height), detail::xml_text(fill));
     body_ += tooltip.empty() ? "/>\n" : formatted("><title>{}</title></rect>\n", detail::xml_text(tooltip));
   }
 
   void circle(SvgPoint center, double radius, std::string_view fill) {
     body_ += formatted("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"/>\n", number(center.x), number(center.y),
-                         number(radius), detail::xml_text(fill));
+                       number(radius), detail::xml_text(fill));
   }
 
   /// `at` is on the text's base line.
   void text(SvgPoint at, std::string_view text, const SvgText& style = {}) {
     constexpr std::string_view anchors[] = {"start", "middle", "end"};
-    body_ += formatted("<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{}\" fill=\"{}\"", number(at.x),
-                         number(at.y), number(style.size), anchors[static_cast<std::size_t>(style.anchor)],
-                         detail::xml_text(style.color));
+    body_ +=
+        formatted("<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{}\" fill=\"{}\"", number(at.x), number(at.y),
+                  number(style.size), anchors[static_cast<std::size_t>(style.anchor)], detail::xml_text(style.color));
     if (style.bold) body_ += " font-weight=\"bold\"";
     if (style.rotate != 0)
       body_ += formatted(" transform=\"rotate({} {} {})\"", number(style.rotate), number(at.x), number(at.y));

@@ -72,7 +72,7 @@ class SweepDisplay {
   void ended(std::size_t run, double seconds, std::string_view what) {
     open_.erase(run);
     put(formatted("{}/{} {}: {}, {}; {} left", total_ - open_.size(), total_, runs_[run].label, what,
-                    duration_text(seconds), duration_text(left({}))));
+                  duration_text(seconds), duration_text(left({}))));
   }
 
   void watch(std::span<const RunningJob> running) {
@@ -162,7 +162,7 @@ inline SweepReport run_sweep(JsonLog& log, std::span<const SweepRun> runs, const
   for (const auto& [kind, seconds] : times) display.learn(kind, seconds);
   if (!log.dropped().empty())
     display.put(formatted("{}: its last line was cut in the middle (a killed sweep); {} bytes dropped",
-                            log.path().string(), log.dropped().size()));
+                          log.path().string(), log.dropped().size()));
   if (report.known > 0) display.put(formatted("{} of {} runs were finished before", report.known, runs.size()));
 
   const Interrupt interrupt;

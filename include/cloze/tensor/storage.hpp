@@ -16,8 +16,9 @@ namespace cloze {
 /// A shared block of `size` elements, uninitialised.
 template <class T, Device D>
 class Storage {
-  static_assert(requires { Memory<D>::host; },
-                "cloze: this device has no memory here; for Cuda the source file must be compiled by nvcc");
+  static_assert(
+      requires { Memory<D>::host; },
+      "cloze: this device has no memory here; for Cuda the source file must be compiled by nvcc");
 
  public:
   Storage() = default;

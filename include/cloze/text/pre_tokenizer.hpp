@@ -238,15 +238,13 @@ class PreTokenizer {
   static std::string describe(const BertPreTokenizer&) { return "bert"; }
   static std::string describe(const WhitespacePreTokenizer&) { return "whitespace"; }
   static std::string describe(const WhitespaceSplit&) { return "whitespace_split"; }
-  static std::string describe(const ByteLevel& s) {
-    return formatted("bytes {} {}", s.add_prefix_space, s.use_regex);
-  }
+  static std::string describe(const ByteLevel& s) { return formatted("bytes {} {}", s.add_prefix_space, s.use_regex); }
   static std::string describe(const Punctuation& s) {
     return formatted("punctuation {}", static_cast<int>(s.behavior));
   }
   static std::string describe(const Metaspace& s) {
     return formatted("metaspace {} {} {}", static_cast<std::uint32_t>(s.replacement), static_cast<int>(s.prefix),
-                       s.split);
+                     s.split);
   }
 
   std::vector<PreTokenizerStep> steps_;

@@ -60,9 +60,8 @@ inline void apply_special_tokens(SpecialTokens& special, const nlohmann::json& c
       special.*role.member = std::nullopt;
       continue;
     }
-    const auto spelling = at->is_object()
-                              ? json_get<std::string>(*at, "content", formatted("{}: {}", where, role.key))
-                              : json_get<std::string>(config, role.key, where);
+    const auto spelling = at->is_object() ? json_get<std::string>(*at, "content", formatted("{}: {}", where, role.key))
+                                          : json_get<std::string>(config, role.key, where);
     const auto found = parts.vocabulary.find(spelling);
     require(found.has_value(), "cloze.text.13", "{}: \"{}\" is \"{}\", which the vocabulary has not", where, role.key,
             spelling);

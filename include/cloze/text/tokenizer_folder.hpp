@@ -156,7 +156,7 @@ inline void finish_parts(TokenizerParts& parts) {
       skip(token.id);
     } else {
       add(formatted("{} {} {} {} {}", value(token.id), token.single_word, token.lstrip, token.rstrip,
-                      token.normalized));
+                    token.normalized));
     }
   }
   for (const TokenRole& role : token_roles) {

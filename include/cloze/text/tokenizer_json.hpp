@@ -194,7 +194,7 @@ inline void read_model(TokenizerParts& parts, RawTokenizer& raw, std::string_vie
     options.max_input_chars_per_word =
         json_get_or(model, "max_input_chars_per_word", options.max_input_chars_per_word, where);
     parts.rules += formatted("wordpiece {} {} {};", options.unk_token, options.continuing_subword_prefix,
-                               options.max_input_chars_per_word);
+                             options.max_input_chars_per_word);
     parts.model.emplace(WordPiece(raw.vocabulary, std::move(options), where));
   } else if (type == "BPE") {
     parts.model.emplace(read_bpe(model, raw, parts.pre_tokenizer, where));

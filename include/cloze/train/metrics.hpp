@@ -90,8 +90,7 @@ inline double matthews(std::span<const LabelId> predictions, std::span<const Lab
 inline double mean_squared_error(std::span<const double> predictions, std::span<const double> targets) {
   detail::check_metric(predictions.size(), targets.size(), 1);
   double sum = 0;
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    sum += (predictions[i] - targets[i]) * (predictions[i] - targets[i]);
+  for (std::size_t i = 0; i < targets.size(); ++i) sum += (predictions[i] - targets[i]) * (predictions[i] - targets[i]);
   return sum / static_cast<double>(targets.size());
 }
 

@@ -104,7 +104,7 @@ class Progress {
              std::string(static_cast<std::size_t>(width - full), '.') + "] ";
     }
     line += formatted("{}/{} {:.0f}% {} elapsed, {} left", done_, total_, 100 * share, duration_text(elapsed),
-                        duration_text(left));
+                      duration_text(left));
     if (!text_.empty()) line += ", " + text_;
     line += bar_ ? "\x1b[K" : "\n";  // the terminal's "clear the rest of the line"
     drawn_ = true;

@@ -20,10 +20,7 @@ enum cublasStatus_t {
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_16BF = 14 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_32F_FAST_TF32 = 77, CUBLAS_COMPUTE_64F = 70 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
-enum cublasLtEpilogue_t {
-  CUBLASLT_EPILOGUE_DEFAULT = 1,
-  CUBLASLT_EPILOGUE_BIAS = 4
-};
+enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA = 3,
   CUBLASLT_MATMUL_DESC_TRANSB = 4,
@@ -67,8 +64,8 @@ struct cublasLtMatmulHeuristicResult_t {
 namespace cloze::emulator {
 /// What a test sees of the products, and how it makes them fail.
 struct Lt {
-  int chosen = 0;           // algorithms asked for
-  int refused = 0;          // the next so many products are not supported
+  int chosen = 0;   // algorithms asked for
+  int refused = 0;  // the next so many products are not supported
   bool no_algorithm = false, no_epilogue = false, failing = false;
   cublasStatus_t start = CUBLAS_STATUS_SUCCESS;
 };
@@ -117,8 +114,8 @@ inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDescOpaque_t*
   std::memcpy(where, value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayoutOpaque_t* it, cudaDataType_t type, std::uint64_t rows,
-                                               std::uint64_t columns, std::int64_t ld) {
+inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayoutOpaque_t* it, cudaDataType_t type,
+                                               std::uint64_t rows, std::uint64_t columns, std::int64_t ld) {
   *it = {type, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), ld};
   return ld < it->rows ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS;
 }
