@@ -19,6 +19,8 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
       "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime" "${CCACHE_PROGRAM}")
 endif()
 
+option(CLOZE_SHARE_MODELS "Examples take the models that the tests have compiled, instead of compiling their own" OFF)
+
 # Programs that nvcc compiles. Which GPUs they are for: CMAKE_CUDA_ARCHITECTURES (80: Ampere and, by translation at its
 # start, all that came later; 90a-real: Hopper with its own instructions).
 option(CLOZE_CUDA_BRIEF "Compile a part of the tests by nvcc, and no example: where there is no GPU to run them on" OFF)

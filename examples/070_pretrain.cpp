@@ -138,8 +138,9 @@ std::vector<LmExample> task_prompts(const Settings& settings, const Tokenizer& t
                         {.max_length = settings.data.sequence});
 }
 
+/// The exit status: 130 where Ctrl-C ended the sitting.
 template <class Model>
-void train(Settings& settings, const Model& model, const Tokenizer& tokenizer) {
+int train(Settings& settings, const Model& model, const Tokenizer& tokenizer) {
   const auto corpora = corpora_of(settings);
   const auto tokens = PretrainingTokens::of(tokenizer, model.config().vocab_size);
   const MaskedLm masking({.mask = tokens.mask,
@@ -189,9 +190,10 @@ void train(Settings& settings, const Model& model, const Tokenizer& tokenizer) {
   std::printf("%s after %lld steps and %lld tokens; the model is in %s/model\n",
               report.finished ? "finished" : "stopped", static_cast<long long>(report.steps),
               static_cast<long long>(report.tokens), settings.run.c_str());
+  return report.interrupted ? 130 : 0;
 }
 
-void run(Settings& settings) {
+int run(Settings& settings) {
   require(settings.model.empty() != settings.config.empty(), "cloze.pretraining.6",
           "wanted --model, or --from-scratch with --tokenizer");
   require(settings.config.empty() == settings.tokenizer.empty(), "cloze.pretraining.6",
@@ -217,9 +219,8 @@ void run(Settings& settings) {
                               Rng(settings.training.seed, "weights"));
   };
   if (settings.objective == Objective::mlm)
-    train(settings, load.template operator()<AutoModelForMaskedLM<float>>(), tokenizer);
-  else
-    train(settings, load.template operator()<BertForPreTraining<float>>(), tokenizer);
+    return train(settings, load.template operator()<AutoModelForMaskedLM<float>>(), tokenizer);
+  return train(settings, load.template operator()<BertForPreTraining<float>>(), tokenizer);
 }
 
 }  // namespace
@@ -287,7 +288,7 @@ int main(int argc, char** argv) {
   app.add_flag("--fresh", settings.fresh, "delete what is in the run's folder first");
   CLI11_PARSE(app, argc, argv);
   try {
-    run(settings);
+    return run(settings);
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Continues the masked-LM training of a BERT folder with PyTorch on one GPU: how the bundled model was trained.
+"""Continues the masked-LM training of a BERT folder with PyTorch, for a machine with a GPU: minutes instead of hours.
 
 usage: pretrain_with_torch.py tokenize VOCABULARY FOLDER CORPUS.txt.xz …       (each corpus to FOLDER/NAME.npz)
        pretrain_with_torch.py train MODEL TOKENS_FOLDER HELDOUT_FOLDER OUT --minutes M [--lr R] [--tokens-per-step N] [--seed S]
@@ -7,7 +7,7 @@ usage: pretrain_with_torch.py tokenize VOCABULARY FOLDER CORPUS.txt.xz …      
 MODEL may be stored as int8 rows (docs/model_format.md). Training ends when the time is up, with the learning rate at 0;
 every N seconds log.tsv in OUT gets a line: seconds, step, tokens, loss, held-out loss of each corpus. OUT is a Hugging
 Face folder in float16. Needs torch, transformers, tokenizers, numpy, safetensors. examples/070_pretrain does the same
-with cloze itself.
+with cloze itself, and made what is shipped. Tried for a minute on a CPU only.
 
 Sequences: single lines (long ones in pieces of 126 tokens), and runs of 126 and of 254 tokens of consecutive lines.
 20 % of the tokens are masked (80/10/10), dropout is 0, bfloat16 products on float weights, AdamW, linear decay.

@@ -32,7 +32,7 @@ def arguments():
                                                   "or a k-shot folder of SST-2's form")
     parser.add_argument("--python", type=Path, help="peers, cuda: a Python with torch and transformers (peers: instead of a venv made here)")
     parser.add_argument("--built", type=Path, help="a build folder that has the programs (benchmarks/bench_…): nothing is built")
-    parser.add_argument("--only", choices=peers.PARTS, help="peers: this comparison alone")
+    parser.add_argument("--only", nargs="+", choices=peers.PARTS, help="peers: these comparisons alone")
     parser.add_argument("--out", type=Path, default=Path("build/bench/result.json"), help="the JSON file; the chart lies beside it")
     args = parser.parse_args()
     if args.threads < 1 or args.threads > (os.cpu_count() or 1):

@@ -261,7 +261,7 @@ class Peers:
         self.ours.ask("threads", count=self.threads)
 
     def run(self):
-        wanted = [self.args.only] if self.args.only else PARTS
+        wanted = self.args.only or PARTS
         with self.new_ours() as self.ours, self.new_torch() as self.torch:
             self.report.machine["peers"] = self.torch.ask("versions")
             for name, part in (("train", self.train_rows), ("pretraining", self.pretraining), ("inference", self.inference)):

@@ -49,7 +49,8 @@ class Report:
     def line(row):
         sign = "<=" if row["at_most"] else ">="
         number = lambda x: f"{x:.0f} %" if row["unit"] == "%" else f"{x:.2f} x"
-        target = "" if row["needed"] is None else f"  needed {sign} {number(row['needed'])}, aim {number(row['aim'])}: {'met' if row['met'] else 'NOT MET'}"
+        aim = "" if row["aim"] is None else f", aim {number(row['aim'])}"
+        target = "" if row["needed"] is None else f"  needed {sign} {number(row['needed'])}{aim}: {'met' if row['met'] else 'NOT MET'}"
         sides = "" if row["ours"] is None else f"  ({row['ours']}" + (f" against {row['peer']})" if row["peer"] else ")")
         return f"{row['name']:58s} {number(row['value']):>9s}{target}{sides}" + (f"  {row['note']}" if row["note"] else "")
 

@@ -2,35 +2,16 @@
 
 #include <limits>
 
-#include "support/gradcheck.hpp"
+#include "support/packed_sequences.hpp"
 
 using namespace cloze;
+using cloze::test::cumulative;
+using cloze::test::Lengths;
 using cloze::test::relative_error;
 using cloze::test::tensor;
+using cloze::test::weighted;
 
 namespace {
-
-using Lengths = std::vector<Index>;
-
-Lengths cumulative(const Lengths& lengths) {
-  Lengths sums{0};
-  for (const Index n : lengths) sums.push_back(sums.back() + n);
-  return sums;
-}
-
-/// A number whose gradient with respect to y is uneven and fixed.
-template <Scalar T, Device D>
-Tensor<T, D> weighted(const Tensor<T, D>& y) {
-  auto total = Tensor<T, D>::scalar(0);
-  record_op(
-      "test", total,
-      [y](OutputView<T>) {
-        const auto target = y.gradient().dense(y.size(), 1);
-        for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<T>(std::cos(0.37 * static_cast<double>(i)));
-      },
-      y);
-  return total;
-}
 
 /// The output and the three gradients of one call.
 template <class T, Device D>

@@ -77,6 +77,18 @@ TEST_CASE("a stream of pairs goes on from any place") {
   REQUIRE_ERROR(pairs(PairTask::next_sentence, 1), "cloze.stream.3");
 }
 
+TEST_CASE("a document that is left alone at the end makes no next-sentence pair, and is no error") {
+  const auto count = [](int all) {
+    auto stream = SentencePairStream(ListStream(documents(all, 6), 1), PairTask::next_sentence, options, 4, Rng(3));
+    int pairs = 0;
+    while (stream.next()) ++pairs;
+    return pairs;
+  };
+  CHECK(count(9) == count(8));
+  CHECK(count(1) == 0);
+  CHECK(count(10) > count(8));
+}
+
 TEST_CASE("documents of one line make no pair in order, which is an error and not an endless search") {
   auto stream = SentencePairStream(ListStream(documents(9, 1), 0), PairTask::sentence_order, options, 3, Rng(1));
   REQUIRE_ERROR(stream.next(), "cloze.sentence_pair.4");

@@ -145,6 +145,23 @@ TEST_CASE("a run that is stopped and continued ends with the same bits") {
   }
 }
 
+TEST_CASE("Ctrl-C ends a sitting after its step, the report says so, and the next sitting goes on") {
+  Workshop shop;
+  shop.options.evaluate_minutes = 0;  // each step is followed by a line
+  shop.options.say = [lines = 0](std::string_view) mutable {
+    if (++lines == 3) std::raise(SIGINT);
+  };
+  const auto report = shop.train(shop.model());
+  CHECK(report.interrupted);
+  CHECK(!report.finished);
+  CHECK(report.steps > 0);
+  CHECK(report.steps < 5);
+  shop.options.say = [](std::string_view) {};
+  const auto rest = shop.train(shop.model());
+  CHECK(rest.finished);
+  CHECK(!rest.interrupted);
+}
+
 TEST_CASE("killed at random moments, a run still ends with the same bits") {
   set_num_threads(1);  // a forked child has no threads but its own
   Workshop shop;

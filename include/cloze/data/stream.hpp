@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -131,25 +132,30 @@ class MixedStream {
   std::vector<int> ended_;
 };
 
-/// The items in random order, `window` at a time: each window is read whole and shuffled. (Not a sliding buffer: so a
-/// state is where the window began and how far it is used, not thousands of items.)
-template <ItemStream S>
-class ShuffledStream {
+/// What `work(items, rng)` makes of the items of a stream, `window` at a time; a window of which it makes nothing is
+/// passed over. The state is where the window began and how far it is used, not thousands of items: so it is made anew
+/// from the same numbers after restore().
+template <ItemStream S, class Work>
+class WindowStream {
  public:
-  using Item = typename S::Item;
+  using Item = typename std::invoke_result_t<const Work&, std::vector<typename S::Item>, Rng&>::value_type;
 
-  /// Errors: [cloze.stream.3] a window below 1.
-  ShuffledStream(S source, Index window, Rng rng)
-      : source_(std::move(source)), window_(window), rng_(std::move(rng)), before_(begin_window()) {
-    require(window >= 1, "cloze.stream.3", "a shuffle window of {} items: wanted at least 1", window);
+  /// Errors: [cloze.stream.3] a window below `least`.
+  WindowStream(S source, Work work, Index window, Rng rng, Index least = 1)
+      : source_(std::move(source)),
+        work_(std::move(work)),
+        window_(window),
+        rng_(std::move(rng)),
+        before_(begin_window()) {
+    require(window >= least, "cloze.stream.3", "a window of {} items: wanted at least {}", window, least);
   }
 
+  /// Errors: the source's and the work's.
   std::optional<Item> next() {
-    if (taken_ == items_.size()) {
+    while (taken_ == items_.size()) {
       before_ = begin_window();
-      fill();
+      if (!fill()) return std::nullopt;
     }
-    if (taken_ == items_.size()) return std::nullopt;
     return std::move(items_[taken_++]);
   }
 
@@ -159,11 +165,10 @@ class ShuffledStream {
     return state;
   }
 
-  /// Reads the window again that the state was in. Errors: [cloze.json.2] not such a state; [cloze.stream.2] a state of
-  /// another window; what the source throws.
+  /// Errors: [cloze.json.2] not such a state; [cloze.stream.2] a state of another window; what source and work throw.
   void restore(const nlohmann::json& state) {
     const auto window = json_get<Index>(state, "window", "stream state");
-    require(window == window_, "cloze.stream.2", "the state is of a shuffle window of {}, this one has {}", window,
+    require(window == window_, "cloze.stream.2", "the state is of a window of {} items, this one has {}", window,
             window_);
     const auto taken = json_get<std::size_t>(state, "taken", "stream state");
     rng_ = detail::rng_from_json(json_get<nlohmann::json>(state, "rng", "stream state"));
@@ -179,26 +184,53 @@ class ShuffledStream {
 
  private:
   nlohmann::json begin_window() const {
-    return {{"source", source_.state()}, {"rng", detail::to_json(rng_.state())}, {"window", window_}};
+    nlohmann::json state;
+    state["source"] = source_.state();
+    state["rng"] = detail::to_json(rng_.state());
+    state["window"] = window_;
+    return state;
   }
 
-  void fill() {
-    items_.clear();
-    taken_ = 0;
-    while (static_cast<Index>(items_.size()) < window_) {
+  /// False where the source has ended.
+  bool fill() {
+    std::vector<typename S::Item> read;
+    while (static_cast<Index>(read.size()) < window_) {
       auto item = source_.next();
       if (!item) break;
-      items_.push_back(std::move(*item));
+      read.push_back(std::move(*item));
     }
-    rng_.shuffle(items_);
+    const bool any = !read.empty();
+    items_.clear();
+    taken_ = 0;
+    if (any) items_ = work_(std::move(read), rng_);
+    return any;
   }
 
   S source_;
+  Work work_;
   Index window_;
   Rng rng_;
   nlohmann::json before_;  // where source and generator stood when the window began
   std::vector<Item> items_;
   std::size_t taken_ = 0;
+};
+
+/// The work of a ShuffledStream.
+struct ShuffleItems {
+  template <class T>
+  std::vector<T> operator()(std::vector<T> items, Rng& rng) const {
+    rng.shuffle(items);
+    return items;
+  }
+};
+
+/// The items in random order, `window` at a time: each window is read whole and shuffled (not a sliding buffer).
+template <ItemStream S>
+class ShuffledStream : public WindowStream<S, ShuffleItems> {
+ public:
+  /// Errors: [cloze.stream.3] a window below 1.
+  ShuffledStream(S source, Index window, Rng rng)
+      : WindowStream<S, ShuffleItems>(std::move(source), {}, window, std::move(rng)) {}
 };
 
 }  // namespace cloze

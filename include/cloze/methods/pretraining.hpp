@@ -96,6 +96,7 @@ struct PretrainingReport {
   Index tokens = 0;  // seen
   Index refused = 0;
   bool finished = false;              // the schedule's end was reached, or the data's
+  bool interrupted = false;           // Ctrl-C or SIGTERM ended the sitting
   std::vector<double> held_out = {};  // last losses, in the order of the sets
 };
 
@@ -291,6 +292,7 @@ PretrainingReport pretrain(const M& model, std::function<ExampleStream()> make_d
     }
   }
   report.finished = report.finished || done >= options.steps;
+  report.interrupted = !report.finished && interrupt.requested();
   if (evaluated_step != done) evaluate();
   if (saved_step != done) save();
   if (options.save_model) options.save_model(options.folder / "model");

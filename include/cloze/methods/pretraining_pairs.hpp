@@ -1,12 +1,14 @@
 // Sentence pairs for pretraining, streamed: next-sentence prediction and sentence order over documents of text files.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <optional>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include <cloze/batch/objectives/next_sentence.hpp>
+#include <cloze/data/stream.hpp>
 #include <cloze/methods/pretraining_data.hpp>
 
 namespace cloze {
@@ -25,95 +27,38 @@ struct EncodeDocument {
   }
 };
 
-/// Pairs of the documents of a stream, `window` documents at a time: the random second sentences of next-sentence
-/// prediction come from the same window. The state is where the window began and how many of its pairs are used.
-template <ItemStream S>
-class SentencePairStream {
- public:
-  using Item = LmExample;
+/// The work of a SentencePairStream: the pairs of some documents; the random second sentences of next-sentence
+/// prediction come from one of the others.
+struct MakeSentencePairs {
+  PairTask task;
+  SentencePairOptions options;
 
+  /// Throws [cloze.sentence_pair.4] where several documents make no pair.
+  std::vector<LmExample> operator()(std::vector<TokenDocument> documents, Rng& rng) const {
+    const auto read = documents.size();
+    std::erase_if(documents, [](const TokenDocument& document) { return document.empty(); });
+    std::vector<LmExample> all;
+    for (std::size_t i = 0; i < documents.size(); ++i) {
+      if (task == PairTask::next_sentence && documents.size() < 2) break;
+      auto pairs = task == PairTask::sentence_order
+                       ? sentence_order_pairs(documents[i], options, rng)
+                       : next_sentence_pairs(documents, static_cast<Index>(i), options, rng);
+      std::move(pairs.begin(), pairs.end(), std::back_inserter(all));
+    }
+    require(!all.empty() || read < 2, "cloze.sentence_pair.4",
+            "{} documents in a row make no sentence pair: documents need several lines, and blank lines between them",
+            read);
+    return all;
+  }
+};
+
+/// Pairs of the documents of a stream, `window` documents at a time.
+template <ItemStream S>
+class SentencePairStream : public WindowStream<S, MakeSentencePairs> {
+ public:
   /// Errors: [cloze.stream.3] a window below 2.
   SentencePairStream(S documents, PairTask task, SentencePairOptions options, Index window, Rng rng)
-      : documents_(std::move(documents)),
-        task_(task),
-        options_(options),
-        window_(window),
-        rng_(std::move(rng)),
-        before_(begin_window()) {
-    require(window >= 2, "cloze.stream.3", "sentence pairs from {} documents at a time: wanted at least 2", window);
-  }
-
-  /// Errors: [cloze.sentence_pair.4] a whole window of documents that make no pair; what the source throws.
-  std::optional<LmExample> next() {
-    if (taken_ == pairs_.size()) {
-      before_ = begin_window();
-      if (!fill()) return std::nullopt;
-    }
-    return std::move(pairs_[taken_++]);
-  }
-
-  nlohmann::json state() const {
-    nlohmann::json state = before_;
-    state["taken"] = taken_;
-    return state;
-  }
-  /// Errors: [cloze.json.2] not such a state; [cloze.stream.2] one of another window; what the source throws.
-  void restore(const nlohmann::json& state) {
-    const auto window = json_get<Index>(state, "window", "stream state");
-    const auto taken = json_get<std::size_t>(state, "taken", "stream state");
-    require(window == window_, "cloze.stream.2", "the state is of {} documents at a time, this stream has {}", window,
-            window_);
-    rng_ = detail::rng_from_json(json_get<nlohmann::json>(state, "rng", "stream state"));
-    documents_.restore(json_get<nlohmann::json>(state, "source", "stream state"));
-    before_ = begin_window();
-    pairs_.clear();
-    taken_ = 0;
-    if (taken > 0) fill();
-    require(taken <= pairs_.size(), "cloze.stream.2", "the state has used {} pairs of a window that has {}", taken,
-            pairs_.size());
-    taken_ = taken;
-  }
-
- private:
-  nlohmann::json begin_window() const {
-    nlohmann::json state;
-    state["source"] = documents_.state();
-    state["rng"] = detail::to_json(rng_.state());
-    state["window"] = window_;
-    return state;
-  }
-
-  bool fill() {
-    std::vector<TokenDocument> documents;
-    while (static_cast<Index>(documents.size()) < window_) {
-      auto document = documents_.next();
-      if (!document) break;
-      if (!document->empty()) documents.push_back(std::move(*document));
-    }
-    pairs_.clear();
-    taken_ = 0;
-    const bool enough = task_ == PairTask::sentence_order ? !documents.empty() : documents.size() >= 2;
-    if (!enough) return false;
-    for (std::size_t i = 0; i < documents.size(); ++i) {
-      auto pairs = task_ == PairTask::sentence_order
-                       ? sentence_order_pairs(documents[i], options_, rng_)
-                       : next_sentence_pairs(documents, static_cast<Index>(i), options_, rng_);
-      for (LmExample& pair : pairs) pairs_.push_back(std::move(pair));
-    }
-    require(!pairs_.empty(), "cloze.sentence_pair.4",
-            "{} documents in a row make no sentence pair: documents need several lines, and blank lines between them",
-            documents.size());
-    return true;
-  }
-
-  S documents_;
-  PairTask task_;
-  SentencePairOptions options_;
-  Index window_;
-  Rng rng_;
-  nlohmann::json before_;
-  std::vector<LmExample> pairs_;
-  std::size_t taken_ = 0;
+      : WindowStream<S, MakeSentencePairs>(std::move(documents), {task, options}, window, std::move(rng), 2) {}
 };
 
 /// The pairs of one corpus for ever. A document ends at a blank line, at a file's end, or after `document_lines`.

@@ -33,7 +33,8 @@ inline std::string_view name_of(Bf16Unit unit) {
 /// asked: virtual machines hide it (libraries that trust it then load an empty configuration, and die). The sizes of
 /// palette 1, which the kernels use, are fixed.
 inline Bf16Unit find_bf16_unit() {
-  unsigned a = 0, b = 0, c = 0, d = 0, low = 0, high = 0;
+  unsigned a = 0, b = 0, c = 0, d = 0, low = 0;
+  [[maybe_unused]] unsigned high = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d) || (c >> 27 & 1) == 0) return Bf16Unit::none;  // OSXSAVE: XCR0 can be read
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   unsigned sub = 0, sub_b = 0, sub_c = 0, sub_d = 0;
