@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <cloze/cloze.hpp>
+#include <cloze/data/task_file.hpp>
 
 using namespace cloze;
 

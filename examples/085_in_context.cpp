@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cloze/cloze.hpp>
+#include <cloze/data/task_file.hpp>
 
 using namespace cloze;
 

@@ -29,7 +29,6 @@
 #include <cloze/core/file.hpp>
 #include <cloze/core/ids.hpp>
 #include <cloze/core/json.hpp>
-#include <cloze/core/numpy_random.hpp>
 #include <cloze/core/parallel.hpp>
 #include <cloze/core/philox.hpp>
 #include <cloze/core/pool.hpp>
@@ -40,10 +39,7 @@
 #include <cloze/data/example.hpp>
 #include <cloze/data/jsonl.hpp>
 #include <cloze/data/kshot.hpp>
-#include <cloze/data/kshot_split.hpp>
 #include <cloze/data/task.hpp>
-#include <cloze/data/task_file.hpp>
-#include <cloze/data/task_table.hpp>
 #include <cloze/data/tasks.hpp>
 #include <cloze/data/text_file.hpp>
 #include <cloze/data/tsv.hpp>

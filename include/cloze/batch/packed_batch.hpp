@@ -78,8 +78,8 @@ inline PackedBatch pick_sequences(const PackedBatch& from, std::span<const Index
     copy(from.labels, s, s + 1, batch.labels);
     copy(from.scores, s, s + 1, batch.scores);
     batch.cu_seqlens.push_back(batch.tokens());
-    const auto first = std::ranges::lower_bound(from.mask_rows, begin),
-               last = std::ranges::lower_bound(from.mask_rows, end);
+    const auto first = std::lower_bound(from.mask_rows.begin(), from.mask_rows.end(), begin),
+               last = std::lower_bound(from.mask_rows.begin(), from.mask_rows.end(), end);
     for (auto mask = first; mask != last; ++mask) batch.mask_rows.push_back(*mask - begin + start);
     copy(from.targets, first - from.mask_rows.begin(), last - from.mask_rows.begin(), batch.targets);
   }

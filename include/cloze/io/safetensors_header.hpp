@@ -140,7 +140,7 @@ inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> byt
       header.metadata.emplace(key, value.get<std::string>());
     }
   }
-  std::ranges::sort(header.tensors, [](const TensorInfo& a, const TensorInfo& b) {
+  std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
   });
   const std::size_t size = bytes.size() - header.data_begin;

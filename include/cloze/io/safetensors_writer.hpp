@@ -62,7 +62,7 @@ class SafetensorsWriter {
     // Widest elements first, so that each tensor is aligned for its dtype; then by name.
     std::vector<const Entry*> order;
     for (const Entry& entry : entries_) order.push_back(&entry);
-    std::ranges::sort(order, [](const Entry* a, const Entry* b) {
+    std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
       return std::pair(-dtype_size(a->dtype), std::string_view(a->name)) <
              std::pair(-dtype_size(b->dtype), std::string_view(b->name));
     });

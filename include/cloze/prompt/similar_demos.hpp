@@ -123,7 +123,7 @@ class SimilarDemos {
       for (std::size_t c = 0; c < width; ++c) cosine += double{mine[c]} * double{other[c]};
       order.emplace_back(cosine, static_cast<Index>(i));
     }
-    std::ranges::sort(order, [](const auto& a, const auto& b) {
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
       return a.first > b.first || (a.first == b.first && a.second < b.second);
     });
     require_limit(static_cast<Index>(order.size()), describe(query));

@@ -89,7 +89,9 @@ class Shape {
     return out + "]";
   }
 
-  friend bool operator==(const Shape& a, const Shape& b) { return std::ranges::equal(a.extents(), b.extents()); }
+  friend bool operator==(const Shape& a, const Shape& b) {
+    return std::equal(a.extents().begin(), a.extents().end(), b.extents().begin(), b.extents().end());
+  }
 
  private:
   static constexpr Index max_size = Index{1} << 60;

@@ -186,7 +186,8 @@ inline void run_backward(const std::shared_ptr<TapeValue>& root, LeafListener* l
       }
     }
   }
-  std::ranges::sort(values, std::ranges::greater{}, [](const auto& value) { return value->node->sequence; });
+  std::sort(values.begin(), values.end(),
+            [](const auto& a, const auto& b) { return a->node->sequence > b->node->sequence; });
   for (auto& value : values) {
     TapeNode& node = *value->node;
     if (value->has_gradient()) node.backward(*value);

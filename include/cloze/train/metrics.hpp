@@ -98,7 +98,7 @@ inline double mean_squared_error(std::span<const double> predictions, std::span<
 inline double pearson(std::span<const double> x, std::span<const double> y) {
   detail::check_metric(x.size(), y.size(), 2);
   const auto constant = [](std::span<const double> values) {
-    return std::ranges::all_of(values, [&](double value) { return value == values[0]; });
+    return std::all_of(values.begin(), values.end(), [&](double value) { return value == values[0]; });
   };
   if (constant(x) || constant(y)) return std::numeric_limits<double>::quiet_NaN();
   // Centred and scaled by the largest value first, so that nothing overflows or vanishes on the way.
@@ -125,7 +125,7 @@ inline double pearson(std::span<const double> x, std::span<const double> y) {
 inline std::vector<double> ranks(std::span<const double> values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
   std::vector<double> result(values.size());
   for (std::size_t begin = 0; begin < order.size();) {
     std::size_t end = begin + 1;
@@ -141,7 +141,7 @@ inline std::vector<double> ranks(std::span<const double> values) {
 inline double spearman(std::span<const double> x, std::span<const double> y) {
   detail::check_metric(x.size(), y.size(), 2);
   const auto has_nan = [](std::span<const double> values) {
-    return std::ranges::any_of(values, [](double value) { return std::isnan(value); });
+    return std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); });
   };
   if (has_nan(x) || has_nan(y)) return std::numeric_limits<double>::quiet_NaN();
   return pearson(ranks(x), ranks(y));

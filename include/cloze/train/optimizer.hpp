@@ -86,7 +86,7 @@ class RuleOptimizer {
         places_.push_back({group.parameters[i].tensor.shared_body().get(), g, i});
       states_.emplace_back(group.parameters.size());
     }
-    std::ranges::sort(places_, std::less{}, &Place::value);
+    std::sort(places_.begin(), places_.end(), [](const Place& a, const Place& b) { return a.value < b.value; });
     const auto twice = std::ranges::adjacent_find(places_, std::equal_to{}, &Place::value);
     if (twice != places_.end())
       fail("cloze.optimizer.1", "parameter \"{}\" is given to the optimizer twice: it would be updated twice a step",

@@ -139,8 +139,9 @@ inline std::vector<std::vector<Index>> token_batches(std::span<const Index> leng
 /// largest batch is met at once rather than at the end. Errors: as token_batches.
 inline std::vector<std::vector<Index>> token_batches_by_length(std::span<const Index> lengths, Index budget) {
   auto order = detail::indices(lengths.size());
-  std::ranges::stable_sort(order, std::ranges::greater{},
-                           [&](Index i) { return lengths[static_cast<std::size_t>(i)]; });
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+    return lengths[static_cast<std::size_t>(a)] > lengths[static_cast<std::size_t>(b)];
+  });
   return detail::token_batches_in(order, lengths, budget);
 }
 

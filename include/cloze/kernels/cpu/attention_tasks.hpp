@@ -33,18 +33,19 @@ struct AttentionTasks {
 
 /// Gives every task its thread; returns the cost of the thread with the most to do.
 inline Index share_attention_tasks(List<AttentionTask>& tasks, Index threads) {
-  std::ranges::sort(tasks, [](const AttentionTask& a, const AttentionTask& b) {  // a stable sort would take memory
-    if (a.cost != b.cost) return a.cost > b.cost;
-    return std::tie(a.sequence, a.begin, a.first_key, a.kv_head) <
-           std::tie(b.sequence, b.begin, b.first_key, b.kv_head);
-  });
+  std::sort(tasks.begin(), tasks.end(),
+            [](const AttentionTask& a, const AttentionTask& b) {  // a stable sort would take memory
+              if (a.cost != b.cost) return a.cost > b.cost;
+              return std::tie(a.sequence, a.begin, a.first_key, a.kv_head) <
+                     std::tie(b.sequence, b.begin, b.first_key, b.kv_head);
+            });
   List<Index> load(static_cast<std::size_t>(threads));
   for (auto& task : tasks) {
-    const auto least = std::ranges::min_element(load);
+    const auto least = std::min_element(load.begin(), load.end());
     task.thread = least - load.begin();
     *least += task.cost;
   }
-  return *std::ranges::max_element(load);
+  return *std::max_element(load.begin(), load.end());
 }
 
 /// One task per (sequence, kv head). Where some thread would then do more than `slack` times its share, the sequences
