@@ -27,6 +27,20 @@ Tensor<T, D> tensor(Shape shape, int seed = 1) {
   return Tensor<T, D>::from(std::vector<T>(values.begin(), values.end()), shape);
 }
 
+/// A number whose gradient with respect to y is weight(0), weight(1), …
+template <Scalar T, Device D, class Weight>
+Tensor<T, D> weighted(const Tensor<T, D>& y, Weight weight) {
+  auto total = Tensor<T, D>::scalar(0);
+  record_op(
+      "test", total,
+      [y, weight](OutputView<T>) {
+        const auto target = y.gradient().dense(y.size(), 1);
+        for (Index i = 0; i < y.size(); ++i) target.data[i] = static_cast<T>(weight(i));
+      },
+      y);
+  return total;
+}
+
 /// Largest difference, relative to the largest absolute value of `wanted` (at least 1e-30).
 template <class A, class B>
 double relative_error(const std::vector<A>& found, const std::vector<B>& wanted) {

@@ -17,12 +17,16 @@ from safetensors.numpy import load_file, save_file
 VOCABULARY_TENSORS = ["bert.embeddings.word_embeddings.weight", "cls.predictions.bias"]  # one row an entry
 
 
+def entries_of(path):
+    """The entries of a vocabulary, a file or the one in a folder."""
+    return (path / "vocab.txt" if path.is_dir() else path).read_text(encoding="utf-8").splitlines()
+
+
 def main():
     trained, ancestor, vocabulary, out = map(Path, sys.argv[1:])
-    entries = vocabulary.read_text(encoding="utf-8").splitlines()
+    entries = entries_of(vocabulary)
     weights, older = load_file(trained / "model.safetensors"), load_file(ancestor / "model.safetensors")
-    rows, older_rows = ({token: row for row, token in enumerate((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())}
-                        for folder in (trained, ancestor))
+    rows, older_rows = ({token: row for row, token in enumerate(entries_of(folder))} for folder in (trained, ancestor))
     added = [token for token in entries if token not in rows]
     for name in VOCABULARY_TENSORS:
         both = [older[name][older_rows[token]].astype(np.float32) for token in rows]

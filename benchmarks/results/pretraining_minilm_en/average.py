@@ -12,11 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from add_entries import VOCABULARY_TENSORS
-
-
-def entries_of(folder):
-    return (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+from add_entries import VOCABULARY_TENSORS, entries_of
 
 
 def main():
