@@ -220,6 +220,8 @@
 #include <cloze/text/normalizer.hpp>
 #include <cloze/text/pre_tokenizer.hpp>
 #include <cloze/text/special_tokens.hpp>
+#include <cloze/text/step_list.hpp>
+#include <cloze/text/token_model.hpp>
 #include <cloze/text/tokenizer.hpp>
 #include <cloze/text/tokenizer_folder.hpp>
 #include <cloze/text/tokenizer_json.hpp>

@@ -54,3 +54,21 @@ TEST_CASE("values are taken as the type they have and never converted") {
   REQUIRE_ERROR(json_get_or<std::string>(json, "i", "", "t"), "cloze.json.2");
   REQUIRE_ERROR(json_get<int>(parse_json("[]", "t"), "a", "t"), "cloze.json.2");
 }
+
+TEST_CASE("members are found and walked in the order of their keys") {
+  const auto json = parse_json(R"({"b":1,"a":null,"c":{}})", "t");
+  REQUIRE(json_find(json, "b") != nullptr);
+  CHECK(*json_find(json, "b") == 1);
+  REQUIRE(json_find(json, "a") != nullptr);
+  CHECK(json_find(json, "a")->is_null());
+  CHECK(json_find(json, "") == nullptr);
+  CHECK(json_find(json, "bb") == nullptr);
+  CHECK(json_find(parse_json("[1]", "t"), "b") == nullptr);
+  std::string keys;
+  for (const auto& [key, value] : json_members(json, "t")) keys += key + value.dump();
+  CHECK(keys == "anullb1c{}");
+  CHECK(json_object().is_object());
+  CHECK(json_members(json_object(), "t").empty());
+  REQUIRE_ERROR(json_members(parse_json("[1]", "t"), "t"), "cloze.json.2");
+  REQUIRE_ERROR(json_members(parse_json("null", "t"), "t"), "cloze.json.2");
+}

@@ -49,13 +49,11 @@ struct PackedBatch {
               "cloze.batch.1", "mask position {} is out of order or outside a prompt of {} tokens", prompt.masks[i],
               size);
     const Index start = tokens();
-    ids.insert(ids.end(), prompt.ids.begin(), prompt.ids.end());
-    if (prompt.segments.empty()) {
-      segments.resize(ids.size(), 0);
-    } else {
-      segments.insert(segments.end(), prompt.segments.begin(), prompt.segments.end());
+    for (std::size_t i = 0; i < prompt.ids.size(); ++i) {
+      ids.push_back(prompt.ids[i]);
+      segments.push_back(prompt.segments.empty() ? 0 : prompt.segments[i]);
+      positions.push_back(static_cast<std::int32_t>(i));
     }
-    for (Index i = 0; i < size; ++i) positions.push_back(static_cast<std::int32_t>(i));
     for (const Index mask : prompt.masks) mask_rows.push_back(start + mask);
     cu_seqlens.push_back(start + size);
   }
@@ -66,7 +64,8 @@ struct PackedBatch {
 inline PackedBatch pick_sequences(const PackedBatch& from, std::span<const Index> sequences) {
   PackedBatch batch;
   const auto copy = [](const auto& all, Index begin, Index end, auto& into) {
-    if (!all.empty()) into.insert(into.end(), all.begin() + begin, all.begin() + end);
+    if (all.empty()) return;
+    for (Index i = begin; i < end; ++i) into.push_back(all[static_cast<std::size_t>(i)]);
   };
   for (const Index s : sequences) {
     require(s >= 0 && s < from.sequences(), "cloze.batch.2", "sequence {} of a batch of {}", s, from.sequences());

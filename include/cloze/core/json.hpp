@@ -67,10 +67,10 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
  private:
   nlohmann::json& place(nlohmann::json value) {
     if (open_.empty()) return root_ = std::move(value);
-    nlohmann::json& parent = *open_.back();
-    if (parent.is_object()) return parent[key_] = std::move(value);
-    parent.push_back(std::move(value));
-    return parent.back();
+    if (auto* object = open_.back()->get_ptr<nlohmann::json::object_t*>()) return (*object)[key_] = std::move(value);
+    auto& array = *open_.back()->get_ptr<nlohmann::json::array_t*>();
+    array.push_back(std::move(value));
+    return array.back();
   }
 
   bool open(nlohmann::json::value_t container) {
@@ -103,6 +103,26 @@ inline nlohmann::json parse_json(std::string_view text, std::string_view where) 
 /// Reads and parses a JSON file. Errors: read_file's and parse_json's.
 inline nlohmann::json read_json(const std::filesystem::path& path) {
   return parse_json(read_file(path), path.string());
+}
+
+/// An object without members. (nlohmann::json::object() also takes lists, and compiles slowly for it.)
+inline nlohmann::json json_object() { return nlohmann::json(nlohmann::json::value_t::object); }
+
+/// The value of `key`; null where `object` has none, or is no object.
+inline const nlohmann::json* json_find(const nlohmann::json& object, std::string_view key) {
+  const auto* members = object.get_ptr<const nlohmann::json::object_t*>();
+  if (members == nullptr) return nullptr;
+  const auto at = members->find(key);
+  return at == members->end() ? nullptr : &at->second;
+}
+
+/// The members of an object in the order of their keys: `for (const auto& [key, value] : json_members(json, where))`.
+/// `where` names the object in errors. Errors: [cloze.json.2] not an object.
+inline const nlohmann::json::object_t& json_members(const nlohmann::json& object, std::string_view where) {
+  const auto* members = object.get_ptr<const nlohmann::json::object_t*>();
+  require(members != nullptr, "cloze.json.2", "{}: wanted an object, found {}", where,
+          std::string_view(object.type_name()));
+  return *members;
 }
 
 namespace detail {
@@ -148,7 +168,7 @@ T json_as(const nlohmann::json& value, std::string_view place, std::string_view 
   } else {  // a map from strings
     require_type(value.is_object(), "an object");
     T map;
-    for (const auto& [name, element] : *value.get_ptr<const Json::object_t*>())
+    for (const auto& [name, element] : json_members(value, where))
       map.emplace(name, json_as<typename T::mapped_type>(element, place, where));
     return map;
   }
@@ -163,9 +183,9 @@ template <class T>
 T json_get(const nlohmann::json& object, std::string_view key, std::string_view where) {
   require(object.is_object(), "cloze.json.2", "{}: wanted an object with key \"{}\", found {}", where, key,
           std::string_view(object.type_name()));
-  const auto at = object.find(key);
-  require(at != object.end(), "cloze.json.2", "{}: no key \"{}\"", where, key);
-  return detail::json_as<T>(*at, key, where);
+  const nlohmann::json* found = json_find(object, key);
+  require(found != nullptr, "cloze.json.2", "{}: no key \"{}\"", where, key);
+  return detail::json_as<T>(*found, key, where);
 }
 
 /// json_get, or `otherwise` where the key is absent or null (a present value of another type is still an error).
@@ -173,9 +193,8 @@ template <class T>
 T json_get_or(const nlohmann::json& object, std::string_view key, T otherwise, std::string_view where) {
   require(object.is_object(), "cloze.json.2", "{}: wanted an object with key \"{}\", found {}", where, key,
           std::string_view(object.type_name()));
-  const auto at = object.find(key);
-  if (at == object.end() || at->is_null()) return otherwise;
-  return json_get<T>(object, key, where);
+  const nlohmann::json* found = json_find(object, key);
+  return found == nullptr || found->is_null() ? otherwise : detail::json_as<T>(*found, key, where);
 }
 
 }  // namespace cloze

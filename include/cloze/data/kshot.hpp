@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -57,16 +58,16 @@ inline void check_classes(const std::vector<Example>& examples, const Task& task
   }
 }
 
-/// The test files in a folder, by stem.
-inline std::map<std::string, std::filesystem::path> test_files(const std::filesystem::path& folder, const Task& task) {
-  std::map<std::string, std::filesystem::path> files;
+/// The stems of the test files in a folder.
+inline std::set<std::string> test_stems(const std::filesystem::path& folder, const Task& task) {
+  std::set<std::string> stems;
   std::error_code code;
   for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
     const auto& path = entry->path();
-    if (path.extension() == extension(task.kind) && path.stem().string().starts_with("test"))
-      files[path.stem().string()] = path;
+    const std::string stem = path.stem().string();
+    if (path.extension() == extension(task.kind) && stem.starts_with("test")) stems.insert(stem);
   }
-  return files;
+  return stems;
 }
 
 }  // namespace detail
@@ -87,16 +88,20 @@ inline KShot read_kshot(const std::filesystem::path& folder, const Task& task, c
   };
   KShot data{.train = read_split("train"), .dev = read_split(task.dev), .test = {}, .more_tests = {}};
 
-  auto files = detail::test_files(folder, task);
+  auto tests = folder;
+  auto stems = detail::test_stems(tests, task);
   // "a/b/" and "." name the same folders as "a/b" and its absolute path: only a normal path has its parent in front.
   auto whole = std::filesystem::absolute(folder).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
-  if (!files.contains(task.test)) files = detail::test_files(whole.parent_path(), task);
-  require(files.contains(task.test) || !options.need_test, "cloze.data.8", "{}: no {}{} in it or in the folder above",
+  if (!stems.contains(task.test)) {
+    tests = whole.parent_path();
+    stems = detail::test_stems(tests, task);
+  }
+  require(stems.contains(task.test) || !options.need_test, "cloze.data.8", "{}: no {}{} in it or in the folder above",
           folder.string(), task.test, extension(task.kind));
-  for (const auto& [stem, path] : files) {
+  for (const std::string& stem : stems) {
     auto& target = stem == task.test ? data.test : data.more_tests[stem];
-    target = read_examples(path, task);
+    target = read_examples(tests / (stem + extension(task.kind)), task);
   }
   return data;
 }

@@ -8,7 +8,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <cloze/core/dtype.hpp>
@@ -29,9 +28,9 @@ struct TensorInfo {
 /// All tensors of a file, in the order of their bytes.
 struct SafetensorsHeader {
   std::vector<TensorInfo> tensors;
-  std::unordered_map<std::string, std::size_t> position_of;  // name -> index in `tensors`
-  std::map<std::string, std::string> metadata;               // the free-form "__metadata__"
-  std::size_t data_begin = 0;                                // where the tensors' bytes begin in the file
+  std::map<std::string, std::size_t> position_of;  // name -> index in `tensors`
+  std::map<std::string, std::string> metadata;     // the free-form "__metadata__"
+  std::size_t data_begin = 0;                      // where the tensors' bytes begin in the file
 };
 
 namespace detail {
@@ -45,8 +44,8 @@ class SafetensorsJson : public JsonBuilder {
   using JsonBuilder::JsonBuilder;
 
   bool key(std::string& name) override {
-    require(innermost().find(name) == innermost().end(), "cloze.safetensors.3",
-            "{}: \"{}\" is named twice in the header", where(), name);
+    require(json_find(innermost(), name) == nullptr, "cloze.safetensors.3", "{}: \"{}\" is named twice in the header",
+            where(), name);
     return JsonBuilder::key(name);
   }
   bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& error) override {
@@ -67,12 +66,15 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
   };
   TensorInfo info;
   info.name = name;
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+  const nlohmann::json* found_dtype = json_find(entry, "dtype");
+  const nlohmann::json* found_shape = json_find(entry, "shape");
+  const nlohmann::json* found_offsets = json_find(entry, "data_offsets");
+  if (found_dtype == nullptr || found_shape == nullptr || found_offsets == nullptr)
     wrong("wanted an object with dtype, shape and data_offsets");
-  const auto& dtype = entry["dtype"];
-  const auto& shape = entry["shape"];
-  const auto& offsets = entry["data_offsets"];
-  const auto known = dtype.is_string() ? dtype_from_name(dtype.get_ref<const std::string&>()) : std::nullopt;
+  const nlohmann::json& shape = *found_shape;
+  const nlohmann::json& offsets = *found_offsets;
+  const auto* dtype = found_dtype->get_ptr<const std::string*>();
+  const auto known = dtype != nullptr ? dtype_from_name(*dtype) : std::nullopt;
   if (!known) wrong("wanted a dtype of F64, F32, F16, BF16, I64, I32, I8, U8, BOOL");
   info.dtype = *known;
   if (!shape.is_array() || shape.size() > Shape::max_rank) wrong("wanted a shape of at most 6 extents");
@@ -80,8 +82,9 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
   std::uint64_t bytes = static_cast<std::uint64_t>(dtype_size(info.dtype));
   bool empty = false;
   for (const auto& extent : shape) {
-    if (!extent.is_number_unsigned()) wrong("wanted extents that are whole numbers and not negative");
-    const auto value = extent.get<std::uint64_t>();
+    const auto* number = extent.get_ptr<const std::uint64_t*>();
+    if (number == nullptr) wrong("wanted extents that are whole numbers and not negative");
+    const std::uint64_t value = *number;
     constexpr std::uint64_t most = std::uint64_t{1} << 59;
     if (value > most || (value != 0 && bytes > most / value)) wrong("wanted a shape whose size fits 64 bits");
     if (value == 0) empty = true;
@@ -90,11 +93,12 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
   }
   info.shape = Shape(extents);
   if (empty) bytes = 0;
-  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-      !offsets[1].is_number_unsigned())
-    wrong("wanted data_offsets of two whole numbers");
-  info.begin = offsets[0].get<std::uint64_t>();
-  info.end = offsets[1].get<std::uint64_t>();
+  const bool two = offsets.is_array() && offsets.size() == 2;
+  const auto* begin = two ? offsets[0].get_ptr<const std::uint64_t*>() : nullptr;
+  const auto* end = two ? offsets[1].get_ptr<const std::uint64_t*>() : nullptr;
+  if (begin == nullptr || end == nullptr) wrong("wanted data_offsets of two whole numbers");
+  info.begin = *begin;
+  info.end = *end;
   if (info.begin > info.end) wrong("wanted data_offsets in order");
   if (info.end - info.begin != bytes) wrong(formatted("wanted {} bytes for this dtype and shape", bytes));
   return info;
@@ -127,21 +131,21 @@ inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> byt
 
   SafetensorsHeader header;
   header.data_begin = 8 + static_cast<std::size_t>(length);
-  for (const auto& [name, entry] : json.items()) {
+  for (const auto& [name, entry] : json_members(json, where)) {
     if (name != "__metadata__") {
       header.tensors.push_back(detail::parse_tensor_info(name, entry, where));
       continue;
     }
     require(entry.is_object(), "cloze.safetensors.4", "{}: wanted \"__metadata__\" to be an object, found {}", where,
             entry.type_name());
-    for (const auto& [key, value] : entry.items()) {
+    for (const auto& [key, value] : json_members(entry, where)) {
       require(value.is_string(), "cloze.safetensors.4", "{}: wanted metadata \"{}\" to be a string, found {}", where,
               key, value.type_name());
-      header.metadata.emplace(key, value.get<std::string>());
+      header.metadata[key] = *value.get_ptr<const std::string*>();
     }
   }
   std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
   });
   const std::size_t size = bytes.size() - header.data_begin;
   std::size_t expected = 0;
@@ -156,7 +160,7 @@ inline SafetensorsHeader parse_safetensors_header(std::span<const std::byte> byt
   }
   require(expected == size, "cloze.safetensors.5",
           "{}: wanted {} bytes of data for the tensors in the header, found {}", where, expected, size);
-  for (std::size_t i = 0; i < header.tensors.size(); ++i) header.position_of.emplace(header.tensors[i].name, i);
+  for (std::size_t i = 0; i < header.tensors.size(); ++i) header.position_of[header.tensors[i].name] = i;
   return header;
 }
 

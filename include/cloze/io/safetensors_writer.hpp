@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <set>
 #include <span>
 #include <string>
@@ -60,18 +61,18 @@ class SafetensorsWriter {
   /// The same bytes into an open file. Does not finish() it.
   void write(OutputFile& file) const {
     // Widest elements first, so that each tensor is aligned for its dtype; then by name.
-    std::vector<const Entry*> order;
-    for (const Entry& entry : entries_) order.push_back(&entry);
-    std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
-      return std::pair(-dtype_size(a->dtype), std::string_view(a->name)) <
-             std::pair(-dtype_size(b->dtype), std::string_view(b->name));
+    std::vector<std::size_t> order(entries_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+      const Index wide = dtype_size(entries_[a].dtype), other = dtype_size(entries_[b].dtype);
+      return wide != other ? wide > other : entries_[a].name < entries_[b].name;
     });
     const std::string text = header(order);
     std::byte length[8];
     for (int i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
     file.write(length);
     file.write(text);
-    for (const Entry* entry : order) entry->write(file);
+    for (const std::size_t at : order) entries_[at].write(file);
   }
 
  private:
@@ -91,18 +92,23 @@ class SafetensorsWriter {
     entries_.push_back({name, shape, dtype, std::move(write)});
   }
 
-  std::string header(const std::vector<const Entry*>& order) const {
+  std::string header(const std::vector<std::size_t>& order) const {
     std::string text = "{";
     try {
-      if (!metadata_.empty()) text += "\"__metadata__\":" + nlohmann::json(metadata_).dump();
+      if (!metadata_.empty()) {
+        nlohmann::json metadata;
+        for (const auto& [key, value] : metadata_) metadata[key] = value;
+        text += "\"__metadata__\":" + metadata.dump();
+      }
       Index offset = 0;
-      for (const Entry* entry : order) {
-        const Index end = offset + entry->shape.size() * dtype_size(entry->dtype);
+      for (const std::size_t at : order) {
+        const Entry& entry = entries_[at];
+        const Index end = offset + entry.shape.size() * dtype_size(entry.dtype);
         std::string extents;
-        for (const Index extent : entry->shape.extents())
+        for (const Index extent : entry.shape.extents())
           extents += (extents.empty() ? "" : ",") + std::to_string(extent);
         text += formatted("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", text == "{" ? "" : ",",
-                          nlohmann::json(entry->name).dump(), dtype_name(entry->dtype), extents, offset, end);
+                          nlohmann::json(entry.name).dump(), dtype_name(entry.dtype), extents, offset, end);
         offset = end;
       }
     } catch (const nlohmann::json::exception& error) {

@@ -80,17 +80,18 @@ class WeightSource {
 
   void add(SafetensorsFile file) {
     for (const TensorInfo& info : file.tensors())
-      if (!file.is_scale(info.name)) file_of_.emplace(info.name, files_.size());
+      if (!file.is_scale(info.name)) file_of_.try_emplace(info.name, files_.size());
     files_.push_back(std::move(file));
   }
 
   void add_shards(const std::filesystem::path& folder, const std::filesystem::path& index) {
     const auto json = read_json(index);
-    require(json.is_object() && json.contains("weight_map") && json["weight_map"].is_object(), "cloze.weights.2",
-            "{}: wanted an object \"weight_map\"", index.string());
+    const nlohmann::json* map = json_find(json, "weight_map");
+    require(map != nullptr && map->is_object(), "cloze.weights.2", "{}: wanted an object \"weight_map\"",
+            index.string());
     std::map<std::string, std::size_t> position_of;
-    for (const auto& [name, shard] : json["weight_map"].items()) {
-      const std::string file = shard.is_string() ? shard.get<std::string>() : std::string();
+    for (const auto& [name, shard] : json_members(*map, index.string())) {
+      const std::string file = shard.is_string() ? *shard.get_ptr<const std::string*>() : std::string();
       // Only a file of this very folder: an index must not reach elsewhere.
       require(
           !file.empty() && file != "." && file != ".." && file.find_first_of(std::string_view("/\\\0", 3)) == file.npos,
@@ -101,7 +102,7 @@ class WeightSource {
       const SafetensorsFile& opened = files_[at->second];
       require(opened.contains(name), "cloze.weights.2", "{}: tensor \"{}\": its shard {} does not hold it",
               index.string(), name, file);
-      if (!opened.is_scale(name)) file_of_.emplace(name, at->second);
+      if (!opened.is_scale(name)) file_of_[name] = at->second;
     }
   }
 

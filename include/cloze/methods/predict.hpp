@@ -101,7 +101,7 @@ Evaluation predict(const C& classifier, std::span<const Example> examples, const
                 "wanted scores of {} labels, found {}", all.labels, scores.size());
         all.labels = static_cast<Index>(scores.size());
         all.predictions.push_back(label);
-        all.scores.insert(all.scores.end(), scores.begin(), scores.end());
+        for (const double score : scores) all.scores.push_back(score);
       },
       options);
   return all;

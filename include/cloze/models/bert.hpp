@@ -1,6 +1,7 @@
 // BERT: masked LM, masked LM with next-sentence prediction, and sequence classification.
 #pragma once
 
+#include <algorithm>
 #include <iterator>
 
 #include <cloze/models/masked_lm.hpp>
@@ -91,11 +92,12 @@ auto BertForPreTraining<T, D>::both_hidden(const PackedBatch& batch, const Forwa
     -> BothHidden {
   const List<Index> firsts = this->first_rows(batch);
   List<Index> rows;  // of both, each once
-  std::ranges::set_union(firsts, batch.mask_rows, std::back_inserter(rows));
+  std::set_union(firsts.begin(), firsts.end(), batch.mask_rows.begin(), batch.mask_rows.end(),
+                 std::back_inserter(rows));
   const auto hidden = this->encoder_.forward_rows(batch, rows, context);  // [rows, hidden]
   const auto pick = [&](std::span<const Index> wanted) {
     List<Index> at;
-    for (const Index row : wanted) at.push_back(std::ranges::lower_bound(rows, row) - rows.begin());
+    for (const Index row : wanted) at.push_back(std::lower_bound(rows.begin(), rows.end(), row) - rows.begin());
     return gather_rows(hidden, std::span<const Index>(at));
   };
   return {pick(batch.mask_rows), pick(firsts)};

@@ -75,14 +75,15 @@ class ConfigReader {
       fail("cloze.config.2", "{}: \"{}\": {}", where_, key, error.what());
     }
   }
-  /// Refuses a setting that would change the computation in a way that is not implemented.
-  void refuse(const std::string& key, std::initializer_list<nlohmann::json> harmless) const {
-    const auto at = json_.find(key);
-    if (at == json_.end() || at->is_null()) return;
-    for (const auto& value : harmless)
-      if (*at == value) return;
-    fail("cloze.config.3", "{}: \"{}\": {} is not supported", where_, key,
-         at->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, 100));
+  /// Refuses a setting that would change the computation in a way that is not implemented; `harmless`: values that do
+  /// not, as JSON text.
+  void refuse(const std::string& key, std::initializer_list<std::string_view> harmless) const {
+    const nlohmann::json* at = json_find(json_, key);
+    if (at == nullptr || at->is_null()) return;
+    const std::string found = at->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    for (const std::string_view value : harmless)
+      if (found == value) return;
+    fail("cloze.config.3", "{}: \"{}\": {} is not supported", where_, key, found.substr(0, 100));
   }
   Index checked_count(const std::string& key, Index value, Index least, Index most) const {
     require(value >= least && value <= most, "cloze.config.1", "{}: \"{}\": wanted {} to {}, found {}", where_, key,
@@ -149,14 +150,14 @@ inline EncoderConfig encoder_config(nlohmann::json source, std::string name,
   const ConfigKeys& keys = architecture.keys;
   const detail::ConfigReader read(json, where);
 
-  read.refuse("position_embedding_type", {"absolute"});
-  read.refuse("sinusoidal_pos_embds", {false, true});  // only how the table was first filled
-  read.refuse("is_decoder", {false});
-  read.refuse("is_encoder_decoder", {false});
-  read.refuse("add_cross_attention", {false});
-  read.refuse("embedding_size", {json_get<nlohmann::json>(json, keys.hidden_size, where)});
+  read.refuse("position_embedding_type", {"\"absolute\""});
+  read.refuse("sinusoidal_pos_embds", {"false", "true"});  // only how the table was first filled
+  read.refuse("is_decoder", {"false"});
+  read.refuse("is_encoder_decoder", {"false"});
+  read.refuse("add_cross_attention", {"false"});
+  read.refuse("embedding_size", {json_get<nlohmann::json>(json, keys.hidden_size, where).dump()});
   read.refuse("quantization_config", {});
-  read.refuse("pruned_heads", {nlohmann::json::object()});
+  read.refuse("pruned_heads", {"{}"});
 
   config.vocab_size = read.count("vocab_size", 1, Index{1} << 31);
   config.hidden_size = read.count(keys.hidden_size, 1, 1 << 16);
@@ -176,7 +177,7 @@ inline EncoderConfig encoder_config(nlohmann::json source, std::string name,
   config.dropout.classifier = read.probability_or(keys.classifier_dropout, config.dropout.hidden);
   if (architecture.positions_after_padding)
     config.position_offset = read.count("pad_token_id", 0, config.max_positions - 2) + 1;
-  if (json.contains("initializer_range")) config.initializer_range = read.positive("initializer_range");
+  if (json_find(json, "initializer_range") != nullptr) config.initializer_range = read.positive("initializer_range");
   config.tie_word_embeddings = json_get_or<bool>(json, "tie_word_embeddings", true, where);
   config.num_labels = detail::read_num_labels(json, where);
   return config;

@@ -25,7 +25,7 @@ class PretrainedFolder {
       : source_(WeightSource::open(folder)), prefix_(std::move(prefix)) {}
 
   /// From now on a tensor that is not there as `name` is looked for as `other`.
-  void add_alias(const std::string& name, const std::string& other) { aliases_.emplace(name, other); }
+  void add_alias(const std::string& name, const std::string& other) { aliases_[name] = other; }
 
   /// The name under which the file holds `name`: as it is, without or with the prefix, or with LayerNorm.gamma and
   /// .beta as TensorFlow's checkpoints had them; nothing where it has none of these.

@@ -19,10 +19,11 @@ class SentenceEncoder : public EncoderModel<T, D> {
     const auto pooling = folder / "1_Pooling" / "config.json";
     if (std::filesystem::exists(pooling)) {
       const auto json = read_json(pooling);
-      for (const auto& [key, value] : json.items())
-        require(!key.starts_with("pooling_mode_") || value == (key == "pooling_mode_mean_tokens"),
-                "cloze.sentence_encoder.1", "{}: \"{}\" is {}: only the mean over all tokens is supported",
-                pooling.string(), key, value.dump());
+      for (const auto& [key, value] : json_members(json, pooling.string())) {
+        const std::string_view wanted = key == "pooling_mode_mean_tokens" ? "true" : "false";
+        require(!key.starts_with("pooling_mode_") || value.dump() == wanted, "cloze.sentence_encoder.1",
+                "{}: \"{}\" is {}: only the mean over all tokens is supported", pooling.string(), key, value.dump());
+      }
     }
     SentenceEncoder model(read_pretrained_config(folder), options);
     PretrainedFolder files(folder, model.prefix());

@@ -66,8 +66,8 @@ EncoderConfig EncoderForSequenceClassification<T, D>::with_labels(EncoderConfig 
   if (wanted == config.num_labels) return config;
   config.num_labels = wanted;
   config.json.erase("num_labels");
-  auto& names = config.json["id2label"] = nlohmann::json::object();
-  auto& ids = config.json["label2id"] = nlohmann::json::object();
+  auto& names = config.json["id2label"] = json_object();
+  auto& ids = config.json["label2id"] = json_object();
   for (Index i = 0; i < wanted; ++i) {
     names[std::to_string(i)] = formatted("LABEL_{}", i);
     ids[formatted("LABEL_{}", i)] = i;

@@ -341,9 +341,11 @@ class Renderer {
     std::int32_t segment = 0;
     for (const Span& span : spans_) {
       const Index begin = static_cast<Index>(prompt.ids.size());
-      prompt.ids.insert(prompt.ids.end(), span.ids.begin(), span.ids.end());
+      for (const TokenId id : span.ids) {
+        prompt.ids.push_back(id);
+        if (options_.segments) prompt.segments.push_back(segment);
+      }
       const Index end = static_cast<Index>(prompt.ids.size());
-      if (options_.segments) prompt.segments.resize(prompt.ids.size(), segment);
       if (span.piece->next_segment) segment = 1;
       if (span.piece->kind == PieceKind::mask)
         for (Index at = begin; at < end; ++at) prompt.masks.push_back(at);

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -53,7 +53,7 @@ class SimilarDemos {
     std::vector<std::string> texts;
     for (const Example& query : queries) {
       std::string text = embedded_text(query);
-      if (grown->row_of.emplace(text, grown->row_of.size()).second) texts.push_back(std::move(text));
+      if (grown->row_of.try_emplace(text, grown->row_of.size()).second) texts.push_back(std::move(text));
     }
     const auto values = unit_embeddings(encoder_, std::span<const std::string>(texts), grown->width);
     grown->unit.insert(grown->unit.end(), values.begin(), values.end());
@@ -88,8 +88,8 @@ class SimilarDemos {
  private:
   struct Vectors {
     Index width = 0;
-    std::vector<float> unit;                              // [texts, width]
-    std::unordered_map<std::string, std::size_t> row_of;  // text -> row
+    std::vector<float> unit;                    // [texts, width]
+    std::map<std::string, std::size_t> row_of;  // text -> row
   };
 
   Index limit(Index candidates) const {

@@ -129,16 +129,17 @@ class Template {
  private:
   Template(Grammar grammar, std::string text, std::vector<Piece> pieces)
       : grammar_(grammar), text_(std::move(text)), pieces_(std::move(pieces)) {
-    std::map<std::string, Index> soft;
-    for (const Piece& piece : pieces_) {
+    std::map<std::string, std::size_t> soft;  // name -> the first piece of that name
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      const Piece& piece = pieces_[i];
       if (piece.kind == PieceKind::mask) masks_ += piece.count;
       if (piece.kind == PieceKind::label) expanded_ = true;
       if (piece.kind == PieceKind::special && (piece.special == SpecialRole::cls || piece.special == SpecialRole::sep))
         wraps_ = false;
       if (piece.kind != PieceKind::soft) continue;
-      const auto [known, added] = soft.emplace(piece.text, piece.count);
-      require(added || known->second == piece.count, "cloze.template.4",
-              "template \"{}\": soft tokens \"{}\" are {} at first and {} later", text_, piece.text, known->second,
+      const Piece& first = pieces_[soft.try_emplace(piece.text, std::size_t{i}).first->second];
+      require(first.count == piece.count, "cloze.template.4",
+              "template \"{}\": soft tokens \"{}\" are {} at first and {} later", text_, piece.text, first.count,
               piece.count);
     }
     if (masks_ != 1 || expanded_) return;

@@ -103,5 +103,6 @@ class Shape {
 
 inline fmt::appender fmt::formatter<cloze::Shape>::format(const cloze::Shape& shape,
                                                           fmt::format_context& context) const {
-  return std::ranges::copy(shape.text(), context.out()).out;
+  const std::string text = shape.text();
+  return std::copy(text.begin(), text.end(), context.out());
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -40,11 +39,10 @@ class AddedTokenFinder {
  public:
   void add(const AddedToken& token, std::u32string pattern) {
     if (pattern.empty()) return;
-    auto& bucket = by_first_[pattern.front()];
-    const auto longer = [](const Entry& entry, std::size_t size) { return entry.pattern.size() >= size; };
-    const auto at = std::lower_bound(bucket.begin(), bucket.end(), pattern.size(), longer);
     any_plain_ = any_plain_ || !token.special;
-    bucket.insert(at, Entry{std::move(pattern), token});
+    std::size_t at = entries_.size();
+    while (at > 0 && goes_before(pattern, entries_[at - 1].pattern)) --at;
+    entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(at), Entry{std::move(pattern), token});
   }
 
   /// Whether there is anything to find.
@@ -91,16 +89,21 @@ class AddedTokenFinder {
     AddedToken token;
   };
 
+  static bool goes_before(const std::u32string& a, const std::u32string& b) {
+    return a.front() != b.front() ? a.front() < b.front() : a.size() > b.size();
+  }
+
   const Entry* match(const std::u32string& points, std::size_t at) const {
-    const auto bucket = by_first_.find(points[at]);
-    if (bucket == by_first_.end()) return nullptr;
-    for (const Entry& entry : bucket->second) {
-      if (points.compare(at, entry.pattern.size(), entry.pattern) == 0) return &entry;
+    const char32_t first = points[at];
+    auto entry = std::lower_bound(entries_.begin(), entries_.end(), first,
+                                  [](const Entry& e, char32_t point) { return e.pattern.front() < point; });
+    for (; entry != entries_.end() && entry->pattern.front() == first; ++entry) {
+      if (points.compare(at, entry->pattern.size(), entry->pattern) == 0) return &*entry;
     }
     return nullptr;
   }
 
-  std::unordered_map<char32_t, std::vector<Entry>> by_first_;  // the longest first
+  std::vector<Entry> entries_;  // by their first code point, of each the longest first
   bool any_plain_ = false;
 };
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include <cloze/core/error.hpp>
+#include <cloze/text/token_model.hpp>
 #include <cloze/text/unicode.hpp>
 #include <cloze/text/vocabulary.hpp>
 #include <cloze/text/word_cache.hpp>
-#include <cloze/text/wordpiece.hpp>
 
 namespace cloze::detail::text {
 
@@ -91,7 +91,7 @@ class MergeTable {
   std::vector<Slot> slots_ = std::vector<Slot>(16);
 };
 
-class ByteLevelBpe {
+class ByteLevelBpe final : public TokenModel {
  public:
   using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
 
@@ -121,7 +121,7 @@ class ByteLevelBpe {
   }
 
   /// Appends the tokens of one word (any bytes). Errors: [cloze.text.9] a byte that has no token.
-  void encode(std::string_view word, std::vector<WordToken>& out) const {
+  void encode(std::string_view word, std::vector<WordToken>& out) const override {
     const std::uint64_t hash = hash_of(word);
     if (const auto whole = words_.find(word, hash)) {
       out.push_back({TokenId{*whole}, 0, word.size()});

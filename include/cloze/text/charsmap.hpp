@@ -58,8 +58,8 @@ class Charsmap {
     const std::size_t trie = word(bytes, 0);
     require(trie % 4 == 0 && trie <= bytes.size() - 4, "cloze.text.5",
             "{}: charsmap of {} bytes claims a trie of {} bytes", where, bytes.size(), trie);
-    units_.resize(trie / 4);
-    for (std::size_t i = 0; i < units_.size(); ++i) units_[i] = word(bytes, 4 + 4 * i);
+    units_.reserve(trie / 4);
+    for (std::size_t i = 0; i < trie / 4; ++i) units_.push_back(word(bytes, 4 + 4 * i));
     strings_ = std::string(bytes.substr(4 + trie));
   }
 

@@ -5,31 +5,22 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <cloze/core/error.hpp>
 #include <cloze/text/bpe.hpp>
+#include <cloze/text/step_list.hpp>
 #include <cloze/text/unicode.hpp>
 
 namespace cloze::detail::text {
 
-/// Pieces that begin with `prefix` go on with the word before them; `cleanup` takes spaces before punctuation back.
-struct WordPieceDecoder {
-  std::string prefix = "##";
-  bool cleanup = true;
+/// One step of a decoder.
+class DecoderStep {
+ public:
+  virtual ~DecoderStep() = default;
+  virtual void apply(std::vector<std::string>& tokens) const = 0;
+  virtual std::string describe() const = 0;
 };
-
-/// Symbols become bytes; what is not UTF-8 then becomes U+FFFD.
-struct ByteLevelDecoder {};
-
-/// `replacement` becomes a space; at the very beginning nothing, where the pre-tokenizer put it there.
-struct MetaspaceDecoder {
-  char32_t replacement = 0x2581;
-  bool drop_first = true;
-};
-
-using DecoderStep = std::variant<WordPieceDecoder, ByteLevelDecoder, MetaspaceDecoder>;
 
 inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
@@ -63,65 +54,87 @@ inline std::string to_valid_utf8(std::string_view bytes) {
   return text;
 }
 
-inline void apply(const WordPieceDecoder& step, std::vector<std::string>& tokens) {
-  static constexpr std::pair<std::string_view, std::string_view> spaces[] = {
-      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
-      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    std::string& token = tokens[i];
-    if (i > 0) {
-      if (token.starts_with(step.prefix)) {
-        token.erase(0, step.prefix.size());
-      } else {
-        token.insert(0, " ");
-      }
-    }
-    if (!step.cleanup) continue;
-    for (const auto& [from, to] : spaces) replace_all(token, from, to);
-  }
-}
+/// Pieces that begin with `prefix` go on with the word before them; `cleanup` takes spaces before punctuation back.
+struct WordPieceDecoder final : DecoderStep {
+  WordPieceDecoder(std::string marker, bool clean) : prefix(std::move(marker)), cleanup(clean) {}
 
-inline void apply(const ByteLevelDecoder&, std::vector<std::string>& tokens) {
-  std::string bytes;
-  std::string one;
-  for (const std::string& token : tokens) {
-    one.clear();
-    for (std::size_t at = 0; at < token.size();) {
-      const Decoded next = decode_point(token, at);
-      const int byte = next.bytes > 0 ? symbol_byte(next.point) : -1;
-      if (byte < 0) {  // not spelled in symbols: an added token, which stands for itself
-        one = token;
-        break;
+  void apply(std::vector<std::string>& tokens) const override {
+    static constexpr std::pair<std::string_view, std::string_view> spaces[] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::string& token = tokens[i];
+      if (i > 0) {
+        if (token.starts_with(prefix)) {
+          token.erase(0, prefix.size());
+        } else {
+          token.insert(0, " ");
+        }
       }
-      one += static_cast<char>(byte);
-      at += static_cast<std::size_t>(next.bytes);
+      if (!cleanup) continue;
+      for (const auto& [from, to] : spaces) replace_all(token, from, to);
     }
-    bytes += one;
   }
-  tokens.assign(1, to_valid_utf8(bytes));
-}
+  std::string describe() const override { return formatted("wordpiece {} {}", prefix, cleanup); }
 
-inline void apply(const MetaspaceDecoder& step, std::vector<std::string>& tokens) {
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    std::string text;
-    for (const char32_t point : to_points(tokens[i])) {
-      if (point != step.replacement) {
-        append_utf8(text, point);
-      } else if (i > 0 || !step.drop_first) {
-        text += ' ';
+  std::string prefix;
+  bool cleanup;
+};
+
+/// Symbols become bytes; what is not UTF-8 then becomes U+FFFD.
+struct ByteLevelDecoder final : DecoderStep {
+  void apply(std::vector<std::string>& tokens) const override {
+    std::string bytes;
+    std::string one;
+    for (const std::string& token : tokens) {
+      one.clear();
+      for (std::size_t at = 0; at < token.size();) {
+        const Decoded next = decode_point(token, at);
+        const int byte = next.bytes > 0 ? symbol_byte(next.point) : -1;
+        if (byte < 0) {  // not spelled in symbols: an added token, which stands for itself
+          one = token;
+          break;
+        }
+        one += static_cast<char>(byte);
+        at += static_cast<std::size_t>(next.bytes);
       }
+      bytes += one;
     }
-    tokens[i] = std::move(text);
+    tokens.assign(1, to_valid_utf8(bytes));
   }
-}
+  std::string describe() const override { return "bytes"; }
+};
+
+/// `replacement` becomes a space; at the very beginning nothing, where the pre-tokenizer put it there.
+struct MetaspaceDecoder final : DecoderStep {
+  MetaspaceDecoder(char32_t for_space, bool without_first) : replacement(for_space), drop_first(without_first) {}
+
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::string text;
+      for (const char32_t point : to_points(tokens[i])) {
+        if (point != replacement) {
+          append_utf8(text, point);
+        } else if (i > 0 || !drop_first) {
+          text += ' ';
+        }
+      }
+      tokens[i] = std::move(text);
+    }
+  }
+  std::string describe() const override {
+    return formatted("metaspace {} {}", static_cast<std::uint32_t>(replacement), drop_first);
+  }
+
+  char32_t replacement;
+  bool drop_first;
+};
 
 /// The steps in order, then everything joined; without steps, tokens are joined by spaces.
-class Decoder {
+class Decoder : public StepList<DecoderStep> {
  public:
-  void add(DecoderStep step) { steps_.push_back(std::move(step)); }
-
   std::string operator()(std::vector<std::string> tokens) const {
-    for (const DecoderStep& step : steps_) std::visit([&](const auto& s) { apply(s, tokens); }, step);
+    for (const auto& step : steps_) step->apply(tokens);
     std::string text;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (i > 0 && steps_.empty()) text += ' ';
@@ -129,24 +142,6 @@ class Decoder {
     }
     return text;
   }
-
-  const std::vector<DecoderStep>& steps() const { return steps_; }
-
-  /// Everything that decides what the decoder does, as text (for the content hash).
-  std::string describe() const {
-    std::string all;
-    for (const DecoderStep& step : steps_) all += std::visit([](const auto& s) { return describe(s); }, step) + ";";
-    return all;
-  }
-
- private:
-  static std::string describe(const WordPieceDecoder& s) { return formatted("wordpiece {} {}", s.prefix, s.cleanup); }
-  static std::string describe(const ByteLevelDecoder&) { return "bytes"; }
-  static std::string describe(const MetaspaceDecoder& s) {
-    return formatted("metaspace {} {}", static_cast<std::uint32_t>(s.replacement), s.drop_first);
-  }
-
-  std::vector<DecoderStep> steps_;
 };
 
 }  // namespace cloze::detail::text

@@ -116,13 +116,16 @@ class NormalizedText {
     std::u32string points;
     std::vector<TextSpan> spans;
     points.reserve(points_.size() + at.size() * prefix.size());
+    if (tracked_) spans.reserve(points_.size() + at.size() * prefix.size());
     std::size_t from = 0;
     for (std::size_t k = 0; k <= at.size(); ++k) {
       const std::size_t to = k < at.size() ? at[k] : points_.size();
       points.append(points_, from, to - from);
-      if (tracked_) spans.insert(spans.end(), spans_.begin() + signed_index(from), spans_.begin() + signed_index(to));
       if (k < at.size()) points.append(prefix);
-      if (k < at.size() && tracked_) spans.insert(spans.end(), prefix.size(), spans_[to]);
+      if (tracked_) {
+        for (std::size_t i = from; i < to; ++i) spans.push_back(spans_[i]);
+        for (std::size_t i = 0; i < prefix.size() && k < at.size(); ++i) spans.push_back(spans_[to]);
+      }
       from = to;
     }
     points_.swap(points);

@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <cloze/core/error.hpp>
 #include <cloze/text/normalized_text.hpp>
+#include <cloze/text/step_list.hpp>
 #include <cloze/text/unicode.hpp>
 
 namespace cloze::detail::text {
@@ -21,60 +21,40 @@ struct Piece {
   std::size_t end;
 };
 
-/// White space is dropped, every punctuation mark is a word of its own.
-struct BertPreTokenizer {};
-
-/// \w+|[^\w\s]+
-struct WhitespacePreTokenizer {};
-
-/// White space is dropped.
-struct WhitespaceSplit {};
-
-/// GPT-2's words. The bytes become symbols in the BPE model, not here.
-struct ByteLevel {
-  bool add_prefix_space = false;
-  bool use_regex = true;
-};
-
-/// Spaces become `replacement`, which also begins the words.
-struct Metaspace {
-  enum class Prefix { always, first, never };
-  char32_t replacement = 0x2581;
-  Prefix prefix = Prefix::always;
-  bool split = true;
+/// One step of a pre-tokenizer.
+class PreTokenizerStep {
+ public:
+  virtual ~PreTokenizerStep() = default;
+  /// Appends the parts of each of `pieces` to `out`. `starts_text` tells whether `text` begins what the user gave.
+  virtual void apply(NormalizedText& text, bool starts_text, std::vector<Piece>& pieces,
+                     std::vector<Piece>& out) const = 0;
+  virtual std::string describe() const = 0;
 };
 
 /// What becomes of a punctuation mark that cuts.
 enum class CutBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
-struct Punctuation {
-  CutBehavior behavior = CutBehavior::isolated;
-};
-
-using PreTokenizerStep =
-    std::variant<BertPreTokenizer, WhitespacePreTokenizer, WhitespaceSplit, ByteLevel, Metaspace, Punctuation>;
-
-/// Cuts points[begin, end) where is_cut says so and hands each piece to emit(begin, end).
-template <class IsCut, class Emit>
-void cut(const std::u32string& points, Piece piece, CutBehavior behavior, IsCut&& is_cut, Emit&& emit) {
+/// Cuts `piece` of `points` where is_cut says so, and appends the parts to `out`.
+template <class IsCut>
+void cut(const std::u32string& points, Piece piece, CutBehavior behavior, IsCut&& is_cut, std::vector<Piece>& out) {
   std::size_t start = piece.begin;
   for (std::size_t i = piece.begin; i < piece.end; ++i) {
     if (!is_cut(points[i])) continue;
     if (behavior == CutBehavior::merged_with_previous) {
-      emit(start, i + 1);
+      out.push_back({start, i + 1});
       start = i + 1;
       continue;
     }
-    if (i > start) emit(start, i);
+    if (i > start) out.push_back({start, i});
     start = i;
     if (behavior == CutBehavior::merged_with_next) continue;
     if (behavior == CutBehavior::contiguous) {
       while (i + 1 < piece.end && is_cut(points[i + 1])) ++i;
     }
-    if (behavior != CutBehavior::removed) emit(start, i + 1);
+    if (behavior != CutBehavior::removed) out.push_back({start, i + 1});
     start = i + 1;
   }
-  if (start < piece.end) emit(start, piece.end);
+  if (start < piece.end) out.push_back({start, piece.end});
 }
 
 /// Length of an English contraction ('s 't 're 've 'm 'll 'd) at `at`, 0 where there is none.
@@ -109,54 +89,63 @@ inline std::size_t byte_level_end(const std::u32string& points, std::size_t at, 
   return run(start + 1, [](char32_t p) { return !is_space(p) && !is_letter(p) && !is_number(p); });
 }
 
-inline void apply(const BertPreTokenizer&, NormalizedText& text, bool, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  const std::u32string& points = text.points();
-  for (const Piece& piece : pieces) {
-    std::size_t start = piece.begin;
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
-      const bool space = is_space(points[i]);
-      if (!space && !is_punctuation(points[i])) continue;
-      if (i > start) out.push_back({start, i});
-      if (!space) out.push_back({i, i + 1});
-      start = i + 1;
-    }
-    if (start < piece.end) out.push_back({start, piece.end});
-  }
-}
-
-inline void apply(const WhitespacePreTokenizer&, NormalizedText& text, bool, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  const std::u32string& points = text.points();
-  for (const Piece& piece : pieces) {
-    for (std::size_t i = piece.begin; i < piece.end;) {
-      if (is_space(points[i]) && !is_word(points[i])) {
-        ++i;
-        continue;
+/// White space is dropped, every punctuation mark is a word of its own.
+struct BertPreTokenizer final : PreTokenizerStep {
+  void apply(NormalizedText& text, bool, std::vector<Piece>& pieces, std::vector<Piece>& out) const override {
+    const std::u32string& points = text.points();
+    for (const Piece& piece : pieces) {
+      std::size_t start = piece.begin;
+      for (std::size_t i = piece.begin; i < piece.end; ++i) {
+        const bool space = is_space(points[i]);
+        if (!space && !is_punctuation(points[i])) continue;
+        if (i > start) out.push_back({start, i});
+        if (!space) out.push_back({i, i + 1});
+        start = i + 1;
       }
-      const std::size_t start = i;
-      const bool word = is_word(points[i]);
-      while (i < piece.end && is_word(points[i]) == word && (word || !is_space(points[i]))) ++i;
-      out.push_back({start, i});
+      if (start < piece.end) out.push_back({start, piece.end});
     }
   }
-}
+  std::string describe() const override { return "bert"; }
+};
 
-inline void apply(const WhitespaceSplit&, NormalizedText& text, bool, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  for (const Piece& piece : pieces)
-    cut(text.points(), piece, CutBehavior::removed, is_space, [&](std::size_t begin, std::size_t end) {
-      out.push_back({begin, end});
-    });
-}
+/// \w+|[^\w\s]+
+struct WhitespacePreTokenizer final : PreTokenizerStep {
+  void apply(NormalizedText& text, bool, std::vector<Piece>& pieces, std::vector<Piece>& out) const override {
+    const std::u32string& points = text.points();
+    for (const Piece& piece : pieces) {
+      for (std::size_t i = piece.begin; i < piece.end;) {
+        if (is_space(points[i]) && !is_word(points[i])) {
+          ++i;
+          continue;
+        }
+        const std::size_t start = i;
+        const bool word = is_word(points[i]);
+        while (i < piece.end && is_word(points[i]) == word && (word || !is_space(points[i]))) ++i;
+        out.push_back({start, i});
+      }
+    }
+  }
+  std::string describe() const override { return "whitespace"; }
+};
 
-inline void apply(const Punctuation& step, NormalizedText& text, bool, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  for (const Piece& piece : pieces)
-    cut(text.points(), piece, step.behavior, is_punctuation, [&](std::size_t begin, std::size_t end) {
-      out.push_back({begin, end});
-    });
-}
+/// White space is dropped.
+struct WhitespaceSplit final : PreTokenizerStep {
+  void apply(NormalizedText& text, bool, std::vector<Piece>& pieces, std::vector<Piece>& out) const override {
+    for (const Piece& piece : pieces) cut(text.points(), piece, CutBehavior::removed, is_space, out);
+  }
+  std::string describe() const override { return "whitespace_split"; }
+};
+
+struct Punctuation final : PreTokenizerStep {
+  explicit Punctuation(CutBehavior becomes) : behavior(becomes) {}
+
+  void apply(NormalizedText& text, bool, std::vector<Piece>& pieces, std::vector<Piece>& out) const override {
+    for (const Piece& piece : pieces) cut(text.points(), piece, behavior, is_punctuation, out);
+  }
+  std::string describe() const override { return formatted("punctuation {}", static_cast<int>(behavior)); }
+
+  CutBehavior behavior;
+};
 
 /// Puts `prefix` before every piece for which wants(piece) is true, and moves the pieces to their new places.
 template <class Wants>
@@ -171,83 +160,73 @@ void prefix_pieces(NormalizedText& text, std::vector<Piece>& pieces, char32_t pr
   text.insert_each(at, std::u32string_view(&prefix, 1));
 }
 
-inline void apply(const ByteLevel& step, NormalizedText& text, bool, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  if (step.add_prefix_space)
-    prefix_pieces(text, pieces, U' ', [&](const Piece& piece) { return text.points()[piece.begin] != U' '; });
-  for (const Piece& piece : pieces) {
-    if (!step.use_regex) {
-      out.push_back(piece);
-      continue;
-    }
-    for (std::size_t at = piece.begin; at < piece.end;) {
-      const std::size_t end = byte_level_end(text.points(), at, piece.end);
-      out.push_back({at, end});
-      at = end;
-    }
-  }
-}
+/// GPT-2's words. The bytes become symbols in the BPE model, not here.
+struct ByteLevel final : PreTokenizerStep {
+  ByteLevel(bool prefix_space, bool cut_words) : add_prefix_space(prefix_space), use_regex(cut_words) {}
 
-inline void apply(const Metaspace& step, NormalizedText& text, bool starts_text, std::vector<Piece>& pieces,
-                  std::vector<Piece>& out) {
-  text.map([&](char32_t point) { return point == U' ' ? step.replacement : point; });
-  if (step.prefix != Metaspace::Prefix::never) {
-    prefix_pieces(text, pieces, step.replacement, [&](const Piece& piece) {
-      const bool wanted = step.prefix == Metaspace::Prefix::always || (starts_text && piece.begin == 0);
-      return wanted && text.points()[piece.begin] != step.replacement;
-    });
-  }
-  for (const Piece& piece : pieces) {
-    if (!step.split) {
-      out.push_back(piece);
-      continue;
+  void apply(NormalizedText& text, bool, std::vector<Piece>& pieces, std::vector<Piece>& out) const override {
+    if (add_prefix_space)
+      prefix_pieces(text, pieces, U' ', [&](const Piece& piece) { return text.points()[piece.begin] != U' '; });
+    for (const Piece& piece : pieces) {
+      if (!use_regex) {
+        out.push_back(piece);
+        continue;
+      }
+      for (std::size_t at = piece.begin; at < piece.end;) {
+        const std::size_t end = byte_level_end(text.points(), at, piece.end);
+        out.push_back({at, end});
+        at = end;
+      }
     }
-    cut(
-        text.points(), piece, CutBehavior::merged_with_next, [&](char32_t point) { return point == step.replacement; },
-        [&](std::size_t begin, std::size_t end) {
-          out.push_back({begin, end});
-        });
   }
-}
+  std::string describe() const override { return formatted("bytes {} {}", add_prefix_space, use_regex); }
+
+  bool add_prefix_space;
+  bool use_regex;
+};
+
+/// Spaces become `replacement`, which also begins the words.
+struct Metaspace final : PreTokenizerStep {
+  enum class Prefix { always, first, never };
+
+  void apply(NormalizedText& text, bool starts_text, std::vector<Piece>& pieces,
+             std::vector<Piece>& out) const override {
+    text.map([&](char32_t point) { return point == U' ' ? replacement : point; });
+    if (prefix != Prefix::never) {
+      prefix_pieces(text, pieces, replacement, [&](const Piece& piece) {
+        const bool wanted = prefix == Prefix::always || (starts_text && piece.begin == 0);
+        return wanted && text.points()[piece.begin] != replacement;
+      });
+    }
+    for (const Piece& piece : pieces) {
+      if (split) {
+        const auto begins_word = [&](char32_t point) { return point == replacement; };
+        cut(text.points(), piece, CutBehavior::merged_with_next, begins_word, out);
+      } else {
+        out.push_back(piece);
+      }
+    }
+  }
+  std::string describe() const override {
+    return formatted("metaspace {} {} {}", static_cast<std::uint32_t>(replacement), static_cast<int>(prefix), split);
+  }
+
+  char32_t replacement = 0x2581;
+  Prefix prefix = Prefix::always;
+  bool split = true;
+};
 
 /// The steps in order, each on the pieces that the one before it left.
-class PreTokenizer {
+class PreTokenizer : public StepList<PreTokenizerStep> {
  public:
-  void add(PreTokenizerStep step) { steps_.push_back(std::move(step)); }
-
   /// Cuts `pieces` of `text`; `starts_text` tells whether it is the start of what the user gave; `spare` is scratch.
   void operator()(NormalizedText& text, bool starts_text, std::vector<Piece>& pieces, std::vector<Piece>& spare) const {
-    for (const PreTokenizerStep& step : steps_) {
+    for (const auto& step : steps_) {
       spare.clear();
-      std::visit([&](const auto& s) { apply(s, text, starts_text, pieces, spare); }, step);
+      step->apply(text, starts_text, pieces, spare);
       pieces.swap(spare);
     }
   }
-
-  const std::vector<PreTokenizerStep>& steps() const { return steps_; }
-
-  /// Everything that decides what the pre-tokenizer does, as text (for the content hash).
-  std::string describe() const {
-    std::string all;
-    for (const PreTokenizerStep& step : steps_)
-      all += std::visit([](const auto& s) { return describe(s); }, step) + ";";
-    return all;
-  }
-
- private:
-  static std::string describe(const BertPreTokenizer&) { return "bert"; }
-  static std::string describe(const WhitespacePreTokenizer&) { return "whitespace"; }
-  static std::string describe(const WhitespaceSplit&) { return "whitespace_split"; }
-  static std::string describe(const ByteLevel& s) { return formatted("bytes {} {}", s.add_prefix_space, s.use_regex); }
-  static std::string describe(const Punctuation& s) {
-    return formatted("punctuation {}", static_cast<int>(s.behavior));
-  }
-  static std::string describe(const Metaspace& s) {
-    return formatted("metaspace {} {} {}", static_cast<std::uint32_t>(s.replacement), static_cast<int>(s.prefix),
-                     s.split);
-  }
-
-  std::vector<PreTokenizerStep> steps_;
 };
 
 }  // namespace cloze::detail::text

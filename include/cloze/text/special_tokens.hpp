@@ -12,6 +12,7 @@
 #include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
 #include <cloze/text/tokenizer_parts.hpp>
+#include <cloze/text/wordpiece.hpp>
 
 namespace cloze::detail::text {
 
@@ -35,7 +36,7 @@ inline constexpr std::array<TokenRole, 7> token_roles{{
 /// What the families use where no configuration speaks: BERT's brackets, RoBERTa's and T5's angles, GPT-2's one token.
 inline SpecialTokens default_special_tokens(const TokenizerParts& parts) {
   SpecialTokens special;
-  const bool wordpiece = std::holds_alternative<WordPiece>(*parts.model);
+  const bool wordpiece = dynamic_cast<const WordPiece*>(parts.model.get()) != nullptr;
   for (const TokenRole& role : token_roles) {
     for (const char* spelling : role.spellings) {
       if (spelling == nullptr || special.*role.member) continue;
@@ -43,8 +44,7 @@ inline SpecialTokens default_special_tokens(const TokenizerParts& parts) {
       special.*role.member = parts.vocabulary.find(spelling);
     }
   }
-  if (const auto* model = std::get_if<WordPiece>(&*parts.model)) special.unk = model->unk();
-  if (const auto* model = std::get_if<Unigram>(&*parts.model)) special.unk = model->unk();
+  if (const auto unk = parts.model->unk()) special.unk = unk;
   return special;
 }
 
@@ -54,8 +54,8 @@ inline void apply_special_tokens(SpecialTokens& special, const nlohmann::json& c
                                  std::string_view where) {
   require(config.is_object(), "cloze.json.2", "{}: wanted an object, found {}", where, config.type_name());
   for (const TokenRole& role : token_roles) {
-    const auto at = config.find(role.key);
-    if (at == config.end()) continue;
+    const nlohmann::json* at = json_find(config, role.key);
+    if (at == nullptr) continue;
     if (at->is_null()) {
       special.*role.member = std::nullopt;
       continue;

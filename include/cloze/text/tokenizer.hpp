@@ -81,7 +81,7 @@ class Tokenizer {
     tokens.reserve(ids.size());
     for (const TokenId id : ids) {
       const std::string_view token = parts_->vocabulary.token(id);
-      if (skip_special && parts_->skipped[static_cast<std::size_t>(value(id))]) continue;
+      if (skip_special && parts_->skipped[static_cast<std::size_t>(value(id))] != 0) continue;
       tokens.emplace_back(token);
     }
     return parts_->decoder(std::move(tokens));

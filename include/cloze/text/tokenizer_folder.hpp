@@ -80,7 +80,7 @@ inline RawTokenizer read_vocab_txt(std::string_view text, const Json& config, st
   normalizer["handle_chinese_chars"] = json_get_or(config, "tokenize_chinese_chars", true, config_where);
   Json& unknown = raw.rest["model"]["unk_token"];
   unknown = unk.is_object() ? member(unk, "content") : unk;
-  if (unk.is_null()) unknown = "[UNK]";
+  if (unk.is_null()) unknown = std::string("[UNK]");
   return raw;
 }
 
@@ -118,17 +118,16 @@ inline void read_more_added_tokens(TokenizerParts& parts, const Json& config, co
   };
   const std::string where = formatted("{}: added_tokens_decoder", (folder / "tokenizer_config.json").string());
   const Json& decoder = member(config, "added_tokens_decoder");
-  require(decoder.is_null() || decoder.is_object(), "cloze.json.2", "{}: wanted an object, found {}", where,
-          decoder.type_name());
-  for (const auto& [key, json] : decoder.items()) {
+  static const Json none = json_object();
+  for (const auto& [key, json] : json_members(decoder.is_null() ? none : decoder, where)) {
     std::int64_t id = key.empty() || key.size() > 9 ? -1 : 0;
     for (const char digit : key) id = id < 0 || digit < '0' || digit > '9' ? -1 : id * 10 + (digit - '0');
     require(id >= 0, "cloze.text.11", "{}: wanted an id, found \"{}\"", where, key);
     AddedToken token = read_added_token(json, static_cast<std::int32_t>(id), where);
     if (!known(token.content)) add_token(parts, std::move(token), where);
   }
-  for (const auto& [content, id] : added.items()) {
-    const std::string added_where = (folder / "added_tokens.json").string();
+  const std::string added_where = (folder / "added_tokens.json").string();
+  for (const auto& [content, id] : json_members(added, added_where)) {
     AddedToken token{.content = content, .id = TokenId{json_get<std::int32_t>(added, content, added_where)}};
     if (!known(content)) add_token(parts, std::move(token), added_where);
   }
@@ -138,8 +137,8 @@ inline void read_more_added_tokens(TokenizerParts& parts, const Json& config, co
 /// What follows from the rest: finders of added tokens, the tokens that decode may skip, the content hash.
 inline void finish_parts(TokenizerParts& parts) {
   parts.added.prepare(parts.normalizer);
-  parts.skipped.assign(parts.vocabulary.size(), false);
-  const auto skip = [&](TokenId id) { parts.skipped[static_cast<std::size_t>(value(id))] = true; };
+  parts.skipped.assign(parts.vocabulary.size(), 0);
+  const auto skip = [&](TokenId id) { parts.skipped[static_cast<std::size_t>(value(id))] = 1; };
   PrefixHash hash;
   const auto add = [&](std::string_view text) {
     hash.add(text);
@@ -190,7 +189,7 @@ inline TokenizerParts load_tokenizer_folder(const std::filesystem::path& folder)
   };
   const auto read_object = [&](const char* name) {
     const auto text = read(name);
-    Json json = text ? parse_json(*text, (folder / name).string()) : Json::object();
+    Json json = text ? parse_json(*text, (folder / name).string()) : json_object();
     require(json.is_object(), "cloze.json.2", "{}: wanted an object, found {}", (folder / name).string(),
             json.type_name());
     return json;
@@ -198,48 +197,50 @@ inline TokenizerParts load_tokenizer_folder(const std::filesystem::path& folder)
   const Json config = read_object("tokenizer_config.json");
   const Json map = read_object("special_tokens_map.json");
   const std::string config_where = (folder / "tokenizer_config.json").string();
-  Json added = Json::object();
-  std::optional<TokenizerParts> parts;
-  if (const auto text = read("tokenizer.json")) {
-    const std::string where = (folder / "tokenizer.json").string();
-    parts = build_parts(read_tokenizer_json(*text, where), where);
-  } else if (const auto vocab_txt = read("vocab.txt")) {
-    const std::string where = (folder / "vocab.txt").string();
-    parts = build_parts(read_vocab_txt(*vocab_txt, config, where, config_where), where);
-    added = read_object("added_tokens.json");
-  } else if (const auto vocab_json = read("vocab.json")) {
+  Json added = json_object();
+  const auto read_parts = [&] {
+    if (const auto text = read("tokenizer.json")) {
+      const std::string where = (folder / "tokenizer.json").string();
+      return build_parts(read_tokenizer_json(*text, where), where);
+    }
+    if (const auto vocab_txt = read("vocab.txt")) {
+      const std::string where = (folder / "vocab.txt").string();
+      added = read_object("added_tokens.json");
+      return build_parts(read_vocab_txt(*vocab_txt, config, where, config_where), where);
+    }
+    const auto vocab_json = read("vocab.json");
+    require(vocab_json.has_value(), "cloze.text.14",
+            "{}: wanted tokenizer.json, vocab.txt, or vocab.json with merges.txt, found none", folder.string());
     const auto merges = read("merges.txt");
     require(merges.has_value(), "cloze.text.14", "{}: vocab.json is there but merges.txt is not", folder.string());
-    parts = build_parts(read_vocab_json(*vocab_json, *merges, config, folder), (folder / "vocab.json").string());
     added = read_object("added_tokens.json");
-  } else {
-    fail("cloze.text.14", "{}: wanted tokenizer.json, vocab.txt, or vocab.json with merges.txt, found none",
-         folder.string());
-  }
-  read_more_added_tokens(*parts, config, added, folder);
-  parts->special = default_special_tokens(*parts);
-  apply_special_tokens(parts->special, map, *parts, (folder / "special_tokens_map.json").string());
-  apply_special_tokens(parts->special, config, *parts, config_where);
-  parts->files = std::move(files);
-  finish_parts(*parts);
-  return std::move(*parts);
+    return build_parts(read_vocab_json(*vocab_json, *merges, config, folder), (folder / "vocab.json").string());
+  };
+  TokenizerParts parts = read_parts();
+  read_more_added_tokens(parts, config, added, folder);
+  parts.special = default_special_tokens(parts);
+  apply_special_tokens(parts.special, map, parts, (folder / "special_tokens_map.json").string());
+  apply_special_tokens(parts.special, config, parts, config_where);
+  parts.files = std::move(files);
+  finish_parts(parts);
+  return parts;
 }
 
 /// What a folder without tokenizer_config.json needs for transformers (and this library) to read it alike.
 inline std::string make_config(const TokenizerParts& parts) {
-  Json config = Json::object();
+  Json config = json_object();
   const auto has = [&](std::string_view name) {
     for (const SourceFile& file : parts.files) {
       if (file.name == name) return true;
     }
     return false;
   };
-  const char* bpe = parts.vocabulary.find("<s>") ? "RobertaTokenizer" : "GPT2Tokenizer";
+  const std::string bpe = parts.vocabulary.find("<s>") ? "RobertaTokenizer" : "GPT2Tokenizer";
   config["tokenizer_class"] = has("tokenizer.json") ? "PreTrainedTokenizerFast"
                               : has("vocab.txt")    ? "BertTokenizer"
                                                     : bpe;
   for (const TokenRole& role : token_roles) {
-    if (const auto& id = parts.special.*role.member) config[role.key] = parts.vocabulary.token(*id);
+    if (const auto& id = parts.special.*role.member) config[role.key] = std::string(parts.vocabulary.token(*id));
   }
   return config.dump(2) + "\n";
 }

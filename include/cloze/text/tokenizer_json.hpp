@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,8 +9,11 @@
 
 #include <cloze/core/error.hpp>
 #include <cloze/core/json.hpp>
+#include <cloze/text/bpe.hpp>
 #include <cloze/text/tokenizer_json_reader.hpp>
 #include <cloze/text/tokenizer_parts.hpp>
+#include <cloze/text/unigram.hpp>
+#include <cloze/text/wordpiece.hpp>
 
 namespace cloze::detail::text {
 
@@ -21,8 +22,8 @@ using Json = nlohmann::json;
 /// The value of `key`, null where it is absent.
 inline const Json& member(const Json& object, std::string_view key) {
   static const Json absent;
-  const auto at = object.find(key);
-  return at == object.end() ? absent : *at;
+  const Json* found = json_find(object, key);
+  return found == nullptr ? absent : *found;
 }
 
 /// The only code point of a string. Errors: [cloze.text.11] none or several.
@@ -51,8 +52,9 @@ void each_component(const Json& component, std::string_view list, std::string_vi
 /// `pattern` of Replace: a string, or the one expression that published files use.
 inline Replace read_replace(const Json& json, std::string_view where) {
   const Json pattern = json_get<Json>(json, "pattern", where);
-  Replace replace{.pattern = {}, .content = to_points(json_get<std::string>(json, "content", where))};
-  if (pattern.is_object() && pattern.contains("Regex")) {
+  Replace replace;
+  replace.content = to_points(json_get<std::string>(json, "content", where));
+  if (json_find(pattern, "Regex") != nullptr) {
     const auto regex = json_get<std::string>(pattern, "Regex", where);
     if (regex != " {2,}") unsupported(where, "the Replace expression", regex);
     replace.space_run = true;
@@ -63,7 +65,7 @@ inline Replace read_replace(const Json& json, std::string_view where) {
   return replace;
 }
 
-inline NormalizerStep read_normalizer_step(const Json& json, std::string_view where) {
+inline void add_normalizer_step(Normalizer& to, const Json& json, std::string_view where) {
   const auto type = json_get<std::string>(json, "type", where);
   if (type == "BertNormalizer") {
     BertNormalizer bert;
@@ -71,29 +73,28 @@ inline NormalizerStep read_normalizer_step(const Json& json, std::string_view wh
     bert.handle_chinese_chars = json_get_or(json, "handle_chinese_chars", true, where);
     bert.lowercase = json_get_or(json, "lowercase", true, where);
     bert.strip_accents = json_get_or(json, "strip_accents", bert.lowercase, where);
-    return bert;
+    return to.add(bert);
   }
-  if (type == "NFC") return NormalForm{.compatibility = false, .composed = true};
-  if (type == "NFD") return NormalForm{.compatibility = false, .composed = false};
-  if (type == "NFKC") return NormalForm{.compatibility = true, .composed = true};
-  if (type == "NFKD") return NormalForm{.compatibility = true, .composed = false};
-  if (type == "Lowercase") return Lowercase{};
-  if (type == "StripAccents") return StripAccents{};
-  if (type == "Strip") {
-    return Strip{json_get_or(json, "strip_left", true, where), json_get_or(json, "strip_right", true, where)};
-  }
-  if (type == "Prepend") return Prepend{to_points(json_get<std::string>(json, "prepend", where))};
-  if (type == "Replace") return read_replace(json, where);
+  if (type == "NFC") return to.add(UnicodeForm({.compatibility = false, .composed = true}));
+  if (type == "NFD") return to.add(UnicodeForm({.compatibility = false, .composed = false}));
+  if (type == "NFKC") return to.add(UnicodeForm({.compatibility = true, .composed = true}));
+  if (type == "NFKD") return to.add(UnicodeForm({.compatibility = true, .composed = false}));
+  if (type == "Lowercase") return to.add(Lowercase());
+  if (type == "StripAccents") return to.add(StripAccents());
+  if (type == "Strip")
+    return to.add(Strip(json_get_or(json, "strip_left", true, where), json_get_or(json, "strip_right", true, where)));
+  if (type == "Prepend") return to.add(Prepend(to_points(json_get<std::string>(json, "prepend", where))));
+  if (type == "Replace") return to.add(read_replace(json, where));
   if (type == "Precompiled") {
     const auto bytes = decode_base64(json_get<std::string>(json, "precompiled_charsmap", where), where);
-    return Precompiled{std::make_shared<const Charsmap>(bytes, where)};
+    return to.add(Precompiled(Charsmap(bytes, where)));
   }
   unsupported(where, "the normalizer", type);
 }
 
 /// Old files have add_prefix_space where newer ones have prepend_scheme.
 inline Metaspace::Prefix read_prefix_scheme(const Json& json, std::string_view where) {
-  if (!json.contains("prepend_scheme"))
+  if (json_find(json, "prepend_scheme") == nullptr)
     return json_get_or(json, "add_prefix_space", true, where) ? Metaspace::Prefix::always : Metaspace::Prefix::never;
   const auto scheme = json_get<std::string>(json, "prepend_scheme", where);
   if (scheme == "always") return Metaspace::Prefix::always;
@@ -113,32 +114,36 @@ inline CutBehavior read_behavior(const Json& json, std::string_view where) {
   unsupported(where, "the Punctuation behavior", name);
 }
 
-inline PreTokenizerStep read_pre_tokenizer_step(const Json& json, std::string_view where) {
+inline void add_pre_tokenizer_step(PreTokenizer& to, const Json& json, std::string_view where) {
   const auto type = json_get<std::string>(json, "type", where);
-  if (type == "BertPreTokenizer") return BertPreTokenizer{};
-  if (type == "Whitespace") return WhitespacePreTokenizer{};
-  if (type == "WhitespaceSplit") return WhitespaceSplit{};
-  if (type == "Punctuation") return Punctuation{read_behavior(json, where)};
+  if (type == "BertPreTokenizer") return to.add(BertPreTokenizer());
+  if (type == "Whitespace") return to.add(WhitespacePreTokenizer());
+  if (type == "WhitespaceSplit") return to.add(WhitespaceSplit());
+  if (type == "Punctuation") return to.add(Punctuation(read_behavior(json, where)));
   if (type == "ByteLevel") {
-    return ByteLevel{json_get_or(json, "add_prefix_space", true, where), json_get_or(json, "use_regex", true, where)};
+    return to.add(
+        ByteLevel(json_get_or(json, "add_prefix_space", true, where), json_get_or(json, "use_regex", true, where)));
   }
   if (type == "Metaspace") {
-    return Metaspace{single_point(json, "replacement", where), read_prefix_scheme(json, where),
-                     json_get_or(json, "split", true, where)};
+    Metaspace metaspace;
+    metaspace.replacement = single_point(json, "replacement", where);
+    metaspace.prefix = read_prefix_scheme(json, where);
+    metaspace.split = json_get_or(json, "split", true, where);
+    return to.add(metaspace);
   }
   unsupported(where, "the pre-tokenizer", type);
 }
 
-inline DecoderStep read_decoder_step(const Json& json, std::string_view where) {
+inline void add_decoder_step(Decoder& to, const Json& json, std::string_view where) {
   const auto type = json_get<std::string>(json, "type", where);
-  if (type == "ByteLevel") return ByteLevelDecoder{};
+  if (type == "ByteLevel") return to.add(ByteLevelDecoder());
   if (type == "WordPiece") {
-    return WordPieceDecoder{json_get_or<std::string>(json, "prefix", "##", where),
-                            json_get_or(json, "cleanup", true, where)};
+    return to.add(WordPieceDecoder(json_get_or<std::string>(json, "prefix", "##", where),
+                                   json_get_or(json, "cleanup", true, where)));
   }
   if (type == "Metaspace") {
-    return MetaspaceDecoder{single_point(json, "replacement", where),
-                            read_prefix_scheme(json, where) != Metaspace::Prefix::never};
+    return to.add(MetaspaceDecoder(single_point(json, "replacement", where),
+                                   read_prefix_scheme(json, where) != Metaspace::Prefix::never));
   }
   unsupported(where, "the decoder", type);
 }
@@ -161,8 +166,8 @@ inline std::string model_type(const Json& model, const RawTokenizer& raw, std::s
   return raw.scores.empty() ? "WordPiece" : "Unigram";
 }
 
-inline ByteLevelBpe read_bpe(const Json& model, const RawTokenizer& raw, const PreTokenizer& pre_tokenizer,
-                             std::string_view where) {
+inline const TokenModel* new_bpe(const Json& model, const RawTokenizer& raw, const PreTokenizer& pre_tokenizer,
+                                 std::string_view where) {
   for (const char* option : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const auto text = json_get_or<std::string>(model, option, "", where);
     if (!text.empty()) unsupported(where, formatted("BPE with {}", option), text);
@@ -170,11 +175,9 @@ inline ByteLevelBpe read_bpe(const Json& model, const RawTokenizer& raw, const P
   if (json_get_or(model, "byte_fallback", false, where)) unsupported(where, "the BPE option", "byte_fallback");
   const auto dropout = json_get_or(model, "dropout", 0.0, where);
   if (dropout != 0) unsupported(where, "BPE dropout", formatted("{}", dropout));
-  bool bytes = false;
-  for (const PreTokenizerStep& step : pre_tokenizer.steps()) bytes = bytes || std::holds_alternative<ByteLevel>(step);
-  if (!bytes) unsupported(where, "a BPE model without the pre-tokenizer", "ByteLevel");
+  if (!pre_tokenizer.has<ByteLevel>()) unsupported(where, "a BPE model without the pre-tokenizer", "ByteLevel");
   require(raw.has_merges, "cloze.json.2", "{}: no key \"model.merges\"", where);
-  return ByteLevelBpe(raw.vocabulary, raw.merges.pairs(), json_get_or(model, "ignore_merges", false, where), where);
+  return new ByteLevelBpe(raw.vocabulary, raw.merges.pairs(), json_get_or(model, "ignore_merges", false, where), where);
 }
 
 inline void read_model(TokenizerParts& parts, RawTokenizer& raw, std::string_view file) {
@@ -195,17 +198,17 @@ inline void read_model(TokenizerParts& parts, RawTokenizer& raw, std::string_vie
         json_get_or(model, "max_input_chars_per_word", options.max_input_chars_per_word, where);
     parts.rules += formatted("wordpiece {} {} {};", options.unk_token, options.continuing_subword_prefix,
                              options.max_input_chars_per_word);
-    parts.model.emplace(WordPiece(raw.vocabulary, std::move(options), where));
+    parts.model.reset(new WordPiece(raw.vocabulary, std::move(options), where));
   } else if (type == "BPE") {
-    parts.model.emplace(read_bpe(model, raw, parts.pre_tokenizer, where));
+    parts.model.reset(new_bpe(model, raw, parts.pre_tokenizer, where));
     parts.rules += formatted("bpe {};", json_get_or(model, "ignore_merges", false, where));
     for (const auto& [first, second] : raw.merges.pairs()) parts.rules.append(first).append(" ").append(second) += '\n';
   } else if (type == "Unigram") {
     const bool fallback = json_get_or(model, "byte_fallback", false, where);
     parts.rules += formatted("unigram {};", fallback);
     for (const double score : raw.scores) parts.rules += formatted("{} ", score);
-    parts.model.emplace(Unigram(raw.vocabulary, std::move(raw.scores), json_get<std::int64_t>(model, "unk_id", where),
-                                fallback, where));
+    const auto unk = json_get<std::int64_t>(model, "unk_id", where);
+    parts.model.reset(new Unigram(raw.vocabulary, std::move(raw.scores), unk, fallback, where));
   } else {
     unsupported(file, "the model", type);
   }
@@ -250,21 +253,19 @@ inline TokenizerParts build_parts(RawTokenizer raw, std::string_view where) {
   const std::string decoder = formatted("{}: decoder", where);
   TokenizerParts parts;
   each_component(member(raw.rest, "normalizer"), "normalizers", normalizer,
-                 [&](const Json& json) { parts.normalizer.add(read_normalizer_step(json, normalizer)); });
+                 [&](const Json& json) { add_normalizer_step(parts.normalizer, json, normalizer); });
   each_component(member(raw.rest, "pre_tokenizer"), "pretokenizers", pre_tokenizer,
-                 [&](const Json& json) { parts.pre_tokenizer.add(read_pre_tokenizer_step(json, pre_tokenizer)); });
+                 [&](const Json& json) { add_pre_tokenizer_step(parts.pre_tokenizer, json, pre_tokenizer); });
   each_component(member(raw.rest, "decoder"), "decoders", decoder,
-                 [&](const Json& json) { parts.decoder.add(read_decoder_step(json, decoder)); });
+                 [&](const Json& json) { add_decoder_step(parts.decoder, json, decoder); });
   check_post_processor(member(raw.rest, "post_processor"), formatted("{}: post_processor", where));
   read_model(parts, raw, where);
   parts.vocabulary = std::move(raw.vocabulary);
   read_added_tokens(parts, member(raw.rest, "added_tokens"), formatted("{}: added_tokens", where));
-  for (const PreTokenizerStep& step : parts.pre_tokenizer.steps()) {
-    const bool bytes = std::holds_alternative<ByteLevel>(step);
-    if (bytes && !std::holds_alternative<ByteLevelBpe>(*parts.model))
-      unsupported(where, "with a model other than BPE the pre-tokenizer", "ByteLevel");
-    if (bytes || std::holds_alternative<Metaspace>(step)) parts.word_prefix = " ";
-  }
+  const bool bytes = parts.pre_tokenizer.has<ByteLevel>();
+  if (bytes && dynamic_cast<const ByteLevelBpe*>(parts.model.get()) == nullptr)
+    unsupported(where, "with a model other than BPE the pre-tokenizer", "ByteLevel");
+  if (bytes || parts.pre_tokenizer.has<Metaspace>()) parts.word_prefix = " ";
   return parts;
 }
 

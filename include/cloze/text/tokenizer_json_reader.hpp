@@ -142,8 +142,7 @@ class TokenizerJsonEvents : public JsonBuilder {
       piece_ = value;
       return true;
     }
-    require(innermost().find(value) == innermost().end(), "cloze.text.11", "{}: key \"{}\" is given twice", where(),
-            value);
+    require(json_find(innermost(), value) == nullptr, "cloze.text.11", "{}: key \"{}\" is given twice", where(), value);
     if (depth() == 1) section_ = value;
     return JsonBuilder::key(value);
   }

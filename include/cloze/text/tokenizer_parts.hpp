@@ -4,26 +4,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <cloze/text/added_tokens.hpp>
-#include <cloze/text/bpe.hpp>
 #include <cloze/text/decoder.hpp>
 #include <cloze/text/normalizer.hpp>
 #include <cloze/text/pre_tokenizer.hpp>
+#include <cloze/text/token_model.hpp>
 #include <cloze/text/tokenizer_like.hpp>
-#include <cloze/text/unigram.hpp>
 #include <cloze/text/vocabulary.hpp>
-#include <cloze/text/wordpiece.hpp>
 
 namespace cloze::detail::text {
-
-using TokenModel = std::variant<WordPiece, ByteLevelBpe, Unigram>;
 
 /// A file as it was read, to be written back byte for byte.
 struct SourceFile {
@@ -46,12 +40,12 @@ struct EncodeScratch {
 struct TokenizerParts {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::optional<TokenModel> model;  // set by every loader
+  std::unique_ptr<const TokenModel> model;  // set by every loader
   Decoder decoder;
   Vocabulary vocabulary;  // with the added tokens
   AddedTokens added;
   SpecialTokens special;
-  std::vector<bool> skipped;  // [vocabulary]: what decode leaves out with skip_special
+  std::vector<std::uint8_t> skipped;  // [vocabulary] 1: what decode leaves out with skip_special
   std::string_view word_prefix;
   std::string rules;  // what else decides the ids, as text; for the content hash
   std::uint64_t hash = 0;
@@ -96,22 +90,17 @@ struct TokenizerParts {
                     std::vector<TextSpan>* spans) const {
     scratch.pieces.assign(1, Piece{0, text.size()});
     pre_tokenizer(text, starts_text, scratch.pieces, scratch.spare);
-    std::visit(
-        [&](const auto& m) {
-          for (const Piece& piece : scratch.pieces) encode_piece(m, text, piece, scratch, ids, spans);
-        },
-        *model);
+    for (const Piece& piece : scratch.pieces) encode_piece(text, piece, scratch, ids, spans);
   }
 
-  template <class Model>
-  static void encode_piece(const Model& model, const NormalizedText& text, Piece piece, EncodeScratch& scratch,
-                           std::vector<TokenId>& ids, std::vector<TextSpan>* spans) {
+  void encode_piece(const NormalizedText& text, Piece piece, EncodeScratch& scratch, std::vector<TokenId>& ids,
+                    std::vector<TextSpan>* spans) const {
     scratch.word.clear();
     scratch.tokens.clear();
     const char32_t* points = text.points().data();
     if (spans == nullptr) {
       for (std::size_t i = piece.begin; i < piece.end; ++i) append_utf8(scratch.word, points[i]);
-      model.encode(scratch.word, scratch.tokens);
+      model->encode(scratch.word, scratch.tokens);
       for (const WordToken& token : scratch.tokens) ids.push_back(token.id);
       return;
     }
@@ -120,7 +109,7 @@ struct TokenizerParts {
       append_utf8(scratch.word, points[i]);
       scratch.byte_points.resize(scratch.word.size(), i);
     }
-    model.encode(scratch.word, scratch.tokens);
+    model->encode(scratch.word, scratch.tokens);
     for (const WordToken& token : scratch.tokens)
       put(token.id, text, scratch.byte_points[token.begin], scratch.byte_points[token.end - 1] + 1, ids, spans);
   }

@@ -127,7 +127,7 @@ class BpeTrainer {
  private:
   static WordCounter make_counter(bool add_prefix_space) {
     detail::text::PreTokenizer pre_tokenizer;
-    pre_tokenizer.add(detail::text::ByteLevel{.add_prefix_space = add_prefix_space});
+    pre_tokenizer.add(detail::text::ByteLevel(add_prefix_space, true));
     return WordCounter({}, std::move(pre_tokenizer));
   }
 

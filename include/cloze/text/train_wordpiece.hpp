@@ -124,7 +124,10 @@ class WordPieceTrainer {
  private:
   static WordCounter make_counter(bool lowercase) {
     detail::text::Normalizer normalizer;
-    normalizer.add(detail::text::BertNormalizer{.strip_accents = lowercase, .lowercase = lowercase});
+    detail::text::BertNormalizer bert;
+    bert.strip_accents = lowercase;
+    bert.lowercase = lowercase;
+    normalizer.add(bert);
     detail::text::PreTokenizer pre_tokenizer;
     pre_tokenizer.add(detail::text::BertPreTokenizer{});
     return WordCounter(std::move(normalizer), std::move(pre_tokenizer));

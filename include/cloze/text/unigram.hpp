@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <cloze/core/error.hpp>
+#include <cloze/text/token_model.hpp>
 #include <cloze/text/vocabulary.hpp>
-#include <cloze/text/wordpiece.hpp>
 
 namespace cloze::detail::text {
 
@@ -24,28 +24,30 @@ class PieceTrie {
  public:
   PieceTrie() = default;
 
-  explicit PieceTrie(std::vector<std::pair<std::string_view, std::int32_t>> keys) {
-    std::sort(keys.begin(), keys.end());
+  struct Key {
+    std::string_view piece;
+    std::int32_t value;
+  };
+
+  explicit PieceTrie(std::vector<Key> keys) {
+    std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.piece < b.piece; });
     struct Range {
-      std::size_t low, high;
+      std::size_t low, high, depth;  // the keys below a node
     };
-    std::vector<Range> level{{0, keys.size()}};
-    labels_.push_back(0);
-    for (std::size_t depth = 0; !level.empty(); ++depth) {
-      std::vector<Range> next;
-      for (auto [low, high] : level) {
-        const bool is_key = low < high && keys[low].first.size() == depth;
-        nodes_.push_back({static_cast<std::uint32_t>(labels_.size()), is_key ? keys[low].second : -1});
-        if (is_key) ++low;
-        while (low < high) {
-          const char label = keys[low].first[depth];
-          const std::size_t begin = low;
-          while (low < high && keys[low].first[depth] == label) ++low;
-          labels_.push_back(label);
-          next.push_back({begin, low});
-        }
+    std::vector<Range> queue{{0, keys.size(), 0}};
+    labels_ = std::string(1, '\0');
+    for (std::size_t node = 0; node < queue.size(); ++node) {
+      auto [low, high, depth] = queue[node];
+      const bool is_key = low < high && keys[low].piece.size() == depth;
+      nodes_.push_back({static_cast<std::uint32_t>(labels_.size()), is_key ? keys[low].value : -1});
+      if (is_key) ++low;
+      while (low < high) {
+        const char label = keys[low].piece[depth];
+        const std::size_t begin = low;
+        while (low < high && keys[low].piece[depth] == label) ++low;
+        labels_ += label;
+        queue.push_back({begin, low, depth + 1});
       }
-      level = std::move(next);
     }
     nodes_.push_back({static_cast<std::uint32_t>(labels_.size()), -1});
   }
@@ -70,10 +72,10 @@ class PieceTrie {
     std::int32_t value;      // -1: no key ends here
   };
   std::vector<Node> nodes_;
-  std::vector<char> labels_;  // [nodes]: the byte that leads to each
+  std::string labels_;  // [nodes]: the byte that leads to each
 };
 
-class Unigram {
+class Unigram final : public TokenModel {
  public:
   /// `scores` by id. Errors: [cloze.text.7] unk_id is not one of the pieces.
   Unigram(const Vocabulary& vocabulary, std::vector<double> scores, std::int64_t unk_id, bool byte_fallback,
@@ -82,12 +84,12 @@ class Unigram {
     require(unk_id >= 0 && static_cast<std::size_t>(unk_id) < scores_.size(), "cloze.text.7",
             "{}: unk_id is {}, wanted one of the {} pieces", where, unk_id, scores_.size());
     unk_ = static_cast<std::int32_t>(unk_id);
-    std::vector<std::pair<std::string_view, std::int32_t>> keys;
+    std::vector<PieceTrie::Key> keys;
     keys.reserve(scores_.size());
     ids_.reserve(scores_.size(), scores_.size() * 8);
     for (std::size_t id = 0; id < scores_.size(); ++id) {
       const std::string_view piece = vocabulary.token(TokenId{static_cast<std::int32_t>(id)});
-      if (!piece.empty()) keys.emplace_back(piece, static_cast<std::int32_t>(id));
+      if (!piece.empty()) keys.push_back({piece, static_cast<std::int32_t>(id)});
       ids_.add(piece, static_cast<std::int32_t>(id));
     }
     trie_ = PieceTrie(std::move(keys));
@@ -100,11 +102,11 @@ class Unigram {
     }
   }
 
-  TokenId unk() const { return TokenId{unk_}; }
+  std::optional<TokenId> unk() const override { return TokenId{unk_}; }
   const std::vector<double>& scores() const { return scores_; }
 
   /// Appends the tokens of one word of valid UTF-8. Neighbouring unknown code points make one unknown token.
-  void encode(std::string_view word, std::vector<WordToken>& out) const {
+  void encode(std::string_view word, std::vector<WordToken>& out) const override {
     if (word.empty()) return;
     std::vector<Best> best(word.size() + 1);
     for (std::size_t at = 0; at < word.size();) {

@@ -130,7 +130,7 @@ class Vocabulary {
             id);
     require(table_.add(token, static_cast<std::int32_t>(id)), "cloze.text.2", "{}: token \"{}\" is given twice", where,
             token);
-    if (at >= by_id_.size()) by_id_.resize(at + 1, none);
+    while (by_id_.size() <= at) by_id_.push_back(none);
     by_id_[at] = static_cast<std::uint32_t>(table_.size() - 1);
   }
 

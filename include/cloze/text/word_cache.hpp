@@ -10,8 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <cloze/text/vocabulary.hpp>
-#include <cloze/text/wordpiece.hpp>
+#include <cloze/text/token_model.hpp>
 
 namespace cloze::detail::text {
 

@@ -10,19 +10,10 @@
 #include <vector>
 
 #include <cloze/core/error.hpp>
+#include <cloze/text/token_model.hpp>
 #include <cloze/text/vocabulary.hpp>
 
 namespace cloze::detail::text {
-
-/// A token of a word and the bytes of the word that it covers.
-struct WordToken {
-  TokenId id;
-  std::size_t begin;
-  std::size_t end;
-};
-
-/// Whether `byte` goes on with a code point of UTF-8 rather than beginning one.
-inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 struct WordPieceOptions {
   std::string unk_token = "[UNK]";
@@ -30,7 +21,7 @@ struct WordPieceOptions {
   std::size_t max_input_chars_per_word = 100;
 };
 
-class WordPiece {
+class WordPiece final : public TokenModel {
  public:
   /// Errors: [cloze.text.7] unk_token is not in the vocabulary.
   WordPiece(const Vocabulary& vocabulary, WordPieceOptions options, std::string_view where)
@@ -51,10 +42,10 @@ class WordPiece {
   }
 
   const WordPieceOptions& options() const { return options_; }
-  TokenId unk() const { return unk_; }
+  std::optional<TokenId> unk() const override { return unk_; }
 
   /// Appends the tokens of one word: unk_token alone where no sequence of pieces spells it.
-  void encode(std::string_view word, std::vector<WordToken>& out) const {
+  void encode(std::string_view word, std::vector<WordToken>& out) const override {
     if (word.empty()) return;
     if (word.size() > options_.max_input_chars_per_word) {
       std::size_t points = 0;
@@ -69,7 +60,7 @@ class WordPiece {
       const StringTable& table = at == 0 ? first_ : rest_;
       const auto [id, size] = longest(table, word.substr(at));
       if (size == 0) {
-        out.resize(start, WordToken{});
+        out.erase(out.begin() + static_cast<std::ptrdiff_t>(start), out.end());
         out.push_back({unk_, 0, word.size()});
         return;
       }

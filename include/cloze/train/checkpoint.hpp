@@ -61,33 +61,13 @@ class Checkpoint {
         name, [&part](CheckpointSink& sink) { std::as_const(part).save(sink); },
         [&part](const CheckpointSource& source) { return part.load(source); });
   }
-  void add(const std::string& name, Rng& rng) {
+  /// Random numbers, or a number.
+  template <class V>
+  requires(std::same_as<V, Rng> || std::same_as<V, Index> || std::same_as<V, double>) void add(const std::string& name,
+                                                                                               V& value) {
     add_part(
-        name,
-        [&rng](CheckpointSink& sink) {
-          sink.unsigned_number("seed", rng.state().seed);
-          sink.unsigned_number("stream", rng.state().stream);
-          sink.unsigned_number("position", rng.state().position);
-        },
-        [&rng](const CheckpointSource& source) {
-          const RngState state{source.unsigned_number("seed"), source.unsigned_number("stream"),
-                               source.unsigned_number("position")};
-          return [&rng, state] { rng = Rng(state); };
-        });
-  }
-  void add(const std::string& name, Index& number) {
-    add_part(
-        name, [&number](CheckpointSink& sink) { sink.number("value", number); },
-        [&number](const CheckpointSource& source) {
-          return [&number, value = source.number("value")] { number = value; };
-        });
-  }
-  void add(const std::string& name, double& number) {
-    add_part(
-        name, [&number](CheckpointSink& sink) { sink.real("value", number); },
-        [&number](const CheckpointSource& source) {
-          return [&number, value = source.real("value")] { number = value; };
-        });
+        name, [&value](CheckpointSink& sink) { put(sink, value); },
+        [&value](const CheckpointSource& source) { return [&value, read = take<V>(source)] { value = read; }; });
   }
 
   /// Free-form notes: settings, a task's name, a commit. Saved, and replaced by load().
@@ -96,9 +76,9 @@ class Checkpoint {
   /// Errors: those of SafetensorsWriter::write; the old file stays where one is thrown.
   void save(const std::filesystem::path& path) const {
     SafetensorsWriter writer;
-    nlohmann::json parts = nlohmann::json::object();
+    nlohmann::json parts = json_object();
     for (const auto& part : parts_) {
-      nlohmann::json numbers = nlohmann::json::object();
+      nlohmann::json numbers = json_object();
       CheckpointSink sink(writer, numbers, part.name);
       part.save(sink);
       parts[part.name] = std::move(numbers);
@@ -106,7 +86,8 @@ class Checkpoint {
     nlohmann::json state;
     state["version"] = version;
     state["parts"] = std::move(parts);
-    state["notes"] = notes_;
+    state["notes"] = json_object();
+    for (const auto& [key, note] : notes_) state["notes"][key] = note;
     writer.set_metadata("format", "cloze-checkpoint");
     try {
       writer.set_metadata("state", state.dump());
@@ -131,12 +112,15 @@ class Checkpoint {
     require(found == version, "cloze.checkpoint.2", "{}: wanted format version {}, found {}", path.string(), version,
             found);
     const auto parts = json_get<nlohmann::json>(state, "parts", where);
-    auto notes = json_get<std::map<std::string, std::string>>(state, "notes", where);
+    const auto stored_notes = json_get<nlohmann::json>(state, "notes", where);
+    std::map<std::string, std::string> notes;
+    for (const auto& [key, note] : json_members(stored_notes, where))
+      notes[key] = json_get<std::string>(stored_notes, key, where);
     require(parts.is_object(), "cloze.checkpoint.1", "{}: wanted an object \"parts\"", path.string());
     for (const auto& part : parts_)
       require(parts.contains(part.name) && parts[part.name].is_object(), "cloze.checkpoint.3",
               "{}: wanted a part \"{}\", found none", path.string(), part.name);
-    for (const auto& [name, numbers] : parts.items()) require_known(path, name);
+    for (const auto& [name, numbers] : json_members(parts, where)) require_known(path, name);
     for (const auto& info : file.tensors()) require_known(path, info.name.substr(0, info.name.find('/')));
     std::vector<std::function<void()>> commits;
     for (const auto& part : parts_) {
@@ -154,6 +138,30 @@ class Checkpoint {
     std::function<void(CheckpointSink&)> save;
     std::function<std::function<void()>(const CheckpointSource&)> load;
   };
+
+  template <class V>
+  static void put(CheckpointSink& sink, const V& value) {
+    if constexpr (std::same_as<V, Rng>) {
+      sink.unsigned_number("seed", value.state().seed);
+      sink.unsigned_number("stream", value.state().stream);
+      sink.unsigned_number("position", value.state().position);
+    } else if constexpr (std::same_as<V, Index>) {
+      sink.number("value", value);
+    } else {
+      sink.real("value", value);
+    }
+  }
+  template <class V>
+  static V take(const CheckpointSource& source) {
+    if constexpr (std::same_as<V, Rng>) {
+      return Rng(RngState{source.unsigned_number("seed"), source.unsigned_number("stream"),
+                          source.unsigned_number("position")});
+    } else if constexpr (std::same_as<V, Index>) {
+      return source.number("value");
+    } else {
+      return source.real("value");
+    }
+  }
 
   void add_part(const std::string& name, std::function<void(CheckpointSink&)> save,
                 std::function<std::function<void()>(const CheckpointSource&)> load) {

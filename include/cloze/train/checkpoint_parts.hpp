@@ -75,7 +75,7 @@ class CheckpointSource {
       if (info.name.starts_with(part_ + "/"))
         require_that(used_.contains(info.name), info.name.substr(part_.size() + 1), "wanted nothing of that name",
                      "a tensor of shape " + info.shape.text());
-    for (const auto& [key, value] : numbers_.items())
+    for (const auto& [key, value] : json_members(numbers_, part_))
       require_that(used_.contains(" " + key), key, "wanted nothing of that name", value.dump());
   }
 
@@ -92,8 +92,8 @@ class CheckpointSource {
 
   template <class T>
   T get(const std::string& key) const {
-    const auto at = numbers_.find(key);
-    require_that(at != numbers_.end(), key, "wanted a value", "none");
+    const nlohmann::json* at = json_find(numbers_, key);
+    require_that(at != nullptr, key, "wanted a value", "none");
     used_.insert(" " + key);
     try {
       return json_get<T>(numbers_, key, part_);

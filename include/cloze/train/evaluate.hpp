@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <utility>
@@ -34,14 +35,14 @@ requires std::invocable<Score&, std::span<const Index>> Evaluation
 evaluate(Score&& score, Index examples, std::span<const std::vector<Index>> batches) {
   const NoGrad no_grad;
   Evaluation result;
-  std::vector<bool> seen(static_cast<std::size_t>(examples));
+  std::vector<std::uint8_t> seen(static_cast<std::size_t>(examples));
   result.predictions.resize(static_cast<std::size_t>(examples));
   for (const auto& batch : batches) {
     if (batch.empty()) continue;
     for (const Index i : batch) {
-      require(i >= 0 && i < examples && !seen[static_cast<std::size_t>(i)], "cloze.evaluate.1",
+      require(i >= 0 && i < examples && seen[static_cast<std::size_t>(i)] == 0, "cloze.evaluate.1",
               "example {} of {} is out of range or in two batches", i, examples);
-      seen[static_cast<std::size_t>(i)] = true;
+      seen[static_cast<std::size_t>(i)] = 1;
     }
     const auto tensor = score(std::span<const Index>(batch));
     if (result.scores.empty() && tensor.rank() == 2 && tensor.dim(1) > 0) {

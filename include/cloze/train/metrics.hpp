@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -25,21 +24,28 @@ inline void check_metric(std::size_t found, std::size_t wanted, std::size_t leas
   require(found >= least, "cloze.metrics.2", "{} predictions: wanted at least {}", found, least);
 }
 
-/// How often each class was predicted, was right, and was both.
+/// How often a class was predicted, was right, and was both.
 struct ClassCounts {
+  LabelId label;
   double predicted = 0, labelled = 0, both = 0;
 
   /// 2TP / (2TP + FP + FN); 0 where the class was neither predicted nor labelled.
   double f1() const { return predicted + labelled == 0 ? 0 : 2 * both / (predicted + labelled); }
 };
 
-inline std::map<LabelId, ClassCounts> count_classes(std::span<const LabelId> predictions,
-                                                    std::span<const LabelId> labels) {
-  std::map<LabelId, ClassCounts> counts;
+/// The counts of every class that was predicted or labelled at least once.
+inline std::vector<ClassCounts> count_classes(std::span<const LabelId> predictions, std::span<const LabelId> labels) {
+  std::vector<ClassCounts> counts;
+  const auto of = [&](LabelId label) -> ClassCounts& {
+    for (ClassCounts& known : counts)
+      if (known.label == label) return known;
+    counts.push_back({label});
+    return counts.back();
+  };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    ++counts[predictions[i]].predicted;
-    ++counts[labels[i]].labelled;
-    if (predictions[i] == labels[i]) ++counts[labels[i]].both;
+    ++of(predictions[i]).predicted;
+    ++of(labels[i]).labelled;
+    if (predictions[i] == labels[i]) ++of(labels[i]).both;
   }
   return counts;
 }
@@ -58,7 +64,9 @@ inline double accuracy(std::span<const LabelId> predictions, std::span<const Lab
 inline double f1_binary(std::span<const LabelId> predictions, std::span<const LabelId> labels,
                         LabelId positive = LabelId{1}) {
   detail::check_metric(predictions.size(), labels.size(), 1);
-  return detail::count_classes(predictions, labels)[positive].f1();
+  for (const auto& counts : detail::count_classes(predictions, labels))
+    if (counts.label == positive) return counts.f1();
+  return 0;
 }
 
 /// The mean of F1 over the classes that were predicted or labelled at least once, in [0, 1].
@@ -66,7 +74,7 @@ inline double f1_macro(std::span<const LabelId> predictions, std::span<const Lab
   detail::check_metric(predictions.size(), labels.size(), 1);
   const auto counts = detail::count_classes(predictions, labels);
   double sum = 0;
-  for (const auto& [label, count] : counts) sum += count.f1();
+  for (const auto& count : counts) sum += count.f1();
   return sum / static_cast<double>(counts.size());
 }
 
@@ -76,7 +84,7 @@ inline double matthews(std::span<const LabelId> predictions, std::span<const Lab
   detail::check_metric(predictions.size(), labels.size(), 1);
   const double n = static_cast<double>(labels.size());
   double right = 0, products = 0, predicted = 0, labelled = 0;
-  for (const auto& [label, count] : detail::count_classes(predictions, labels)) {
+  for (const auto& count : detail::count_classes(predictions, labels)) {
     right += count.both;
     products += count.predicted * count.labelled;
     predicted += count.predicted * count.predicted;

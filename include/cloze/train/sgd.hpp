@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -87,10 +88,10 @@ struct SgdRule {
       grad_rows.resize(rows.size());
       std::iota(grad_rows.begin(), grad_rows.end(), Index{0});
       if (settings.weight_decay != 0) {
-        std::vector<bool> has(static_cast<std::size_t>(tensor.dim(0)));
-        for (const Index row : rows) has[static_cast<std::size_t>(row)] = true;
+        std::vector<std::uint8_t> has(static_cast<std::size_t>(tensor.dim(0)));
+        for (const Index row : rows) has[static_cast<std::size_t>(row)] = 1;
         for (Index row = 0; row < tensor.dim(0); ++row)
-          if (!has[static_cast<std::size_t>(row)]) rows.push_back(row);
+          if (has[static_cast<std::size_t>(row)] == 0) rows.push_back(row);
         grad_rows.resize(rows.size(), -1);
       }
     } else {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <tuple>
 
 #include <cloze/core/parallel.hpp>
 #include <cloze/core/pool.hpp>
@@ -36,8 +35,10 @@ inline Index share_attention_tasks(List<AttentionTask>& tasks, Index threads) {
   std::sort(tasks.begin(), tasks.end(),
             [](const AttentionTask& a, const AttentionTask& b) {  // a stable sort would take memory
               if (a.cost != b.cost) return a.cost > b.cost;
-              return std::tie(a.sequence, a.begin, a.first_key, a.kv_head) <
-                     std::tie(b.sequence, b.begin, b.first_key, b.kv_head);
+              for (const auto member : {&AttentionTask::sequence, &AttentionTask::begin, &AttentionTask::first_key,
+                                        &AttentionTask::kv_head})
+                if (a.*member != b.*member) return a.*member < b.*member;
+              return false;
             });
   List<Index> load(static_cast<std::size_t>(threads));
   for (auto& task : tasks) {
