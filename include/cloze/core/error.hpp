@@ -21,7 +21,7 @@ using FormatArg = fmt::basic_format_arg<fmt::format_context>;
 inline FormatArg text_arg(const std::string_view& text) { return fmt::format_args(fmt::make_format_args(text)).get(0); }
 
 /// One argument of a message; refers to `value`. fmt::make_format_args of a whole list would make a compiler work
-/// through a class for every list of types that the library's some thousand messages have.
+/// through a class for every list of types that a message has somewhere.
 template <class T>
 FormatArg format_arg(const T& value) {
   if constexpr (std::is_array_v<T>) {

@@ -24,6 +24,10 @@ concept Checkpointable = requires(const P& kept, P& part, CheckpointSink& sink, 
   { part.load(source) } -> std::convertible_to<std::function<void()>>;
 };
 
+/// What a checkpoint keeps by itself.
+template <class V>
+concept CheckpointValue = std::same_as<V, Rng> || std::same_as<V, Index> || std::same_as<V, double>;
+
 /// Names the live objects of a run once; then save() and load() as often as wanted:
 ///   Checkpoint run;
 ///   run.add("model", model.parameters());
@@ -62,9 +66,8 @@ class Checkpoint {
         [&part](const CheckpointSource& source) { return part.load(source); });
   }
   /// Random numbers, or a number.
-  template <class V>
-  requires(std::same_as<V, Rng> || std::same_as<V, Index> || std::same_as<V, double>) void add(const std::string& name,
-                                                                                               V& value) {
+  template <CheckpointValue V>
+  void add(const std::string& name, V& value) {
     add_part(
         name, [&value](CheckpointSink& sink) { put(sink, value); },
         [&value](const CheckpointSource& source) { return [&value, read = take<V>(source)] { value = read; }; });
