@@ -1,5 +1,7 @@
 // The one translation unit of the tests that compiles the models.
-#define CLOZE_TEST_MODELS_HERE
 #include "support/models.hpp"
 
-CLOZE_TEST_MODELS()
+CLOZE_DEFINE_MODELS(float, cloze::Cpu);
+CLOZE_DEFINE_MODELS(double, cloze::Cpu);
+CLOZE_DEFINE_MODELS(float, cloze::Reference);
+CLOZE_DEFINE_MODELS(double, cloze::Reference);

@@ -90,7 +90,7 @@ class Rng {
 
   template <class T>
   void shuffle(std::vector<T>& values) {
-    shuffle(std::span<T>(values));
+    shuffle(std::span<T>(values.data(), values.size()));
   }
 
   /// 0 … n-1 in random order. Throws [cloze.rng.1] where n is negative.

@@ -44,7 +44,7 @@ class SafetensorsFile {
   const std::string& where() const { return where_; }
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
   /// Every tensor, in the order of their bytes.
-  std::span<const TensorInfo> tensors() const { return header_.tensors; }
+  std::span<const TensorInfo> tensors() const { return {header_.tensors.data(), header_.tensors.size()}; }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const TensorInfo& info : tensors()) names.push_back(info.name);
@@ -116,7 +116,7 @@ class SafetensorsFile {
       return tensor;
     } else {
       std::vector<T> values(static_cast<std::size_t>(shape.size()));
-      read_into(name, std::span<T>(values));
+      read_into(name, std::span<T>(values.data(), values.size()));
       return Tensor<T, D>::from(values, shape);
     }
   }
@@ -125,7 +125,7 @@ class SafetensorsFile {
   template <class T>
   std::vector<T> read_values(const std::string& name) const {
     std::vector<T> values(static_cast<std::size_t>(info(name).shape.size()));
-    read_into(name, std::span<T>(values));
+    read_into(name, std::span<T>(values.data(), values.size()));
     return values;
   }
 
@@ -135,7 +135,9 @@ class SafetensorsFile {
   SafetensorsFile(std::vector<std::byte> memory, std::string where)
       : memory_(std::move(memory)), where_(std::move(where)), header_(parse_safetensors_header(bytes(), where_)) {}
 
-  std::span<const std::byte> bytes() const { return memory_.empty() ? file_.bytes() : std::span(memory_); }
+  std::span<const std::byte> bytes() const {
+    return memory_.empty() ? file_.bytes() : std::span(memory_.data(), memory_.size());
+  }
 
   template <class From, class T>
   void convert_into(const TensorInfo& found, T* to) const {

@@ -91,7 +91,7 @@ inline TensorInfo parse_tensor_info(const std::string& name, const nlohmann::jso
     bytes *= value == 0 ? 1 : value;
     extents.push_back(static_cast<Index>(value));
   }
-  info.shape = Shape(extents);
+  info.shape = Shape({extents.data(), extents.size()});
   if (empty) bytes = 0;
   const bool two = offsets.is_array() && offsets.size() == 2;
   const auto* begin = two ? offsets[0].get_ptr<const std::uint64_t*>() : nullptr;

@@ -103,7 +103,7 @@ class RandomDemos {
         per_label_(options.per_label),
         by_label_(detail::group_demos(data, options.per_label, options.score_threshold)) {}
   explicit RandomDemos(const std::vector<Example>& data, const RandomDemosOptions& options = {})
-      : RandomDemos(std::span<const Example>(data), options) {}
+      : RandomDemos(std::span<const Example>(data.data(), data.size()), options) {}
   RandomDemos(std::vector<Example>&& data, const RandomDemosOptions& options = {}) = delete;  // it would dangle
 
   /// Throws [cloze.demos.3] where a label has too few examples besides the query.

@@ -27,7 +27,7 @@ class InContextDemos {
             "{} demonstrations of {} examples; wanted at least 1 and at most all", count_, data.size());
   }
   explicit InContextDemos(const std::vector<Example>& data, const InContextDemosOptions& options = {})
-      : InContextDemos(std::span<const Example>(data), options) {}
+      : InContextDemos(std::span<const Example>(data.data(), data.size()), options) {}
   InContextDemos(std::vector<Example>&& data, const InContextDemosOptions& options = {}) = delete;  // it would dangle
 
   /// Throws [cloze.demos.3] where there are too few examples besides the query.

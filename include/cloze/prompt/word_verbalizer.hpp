@@ -94,10 +94,10 @@ class WordVerbalizer {
       : WordVerbalizer(tokenizer, words_of(task), options) {}
 
   /// The vocabulary entries whose scores operator() wants, label by label.   [words]
-  std::span<const TokenId> words() const noexcept { return words_; }
+  std::span<const TokenId> words() const noexcept { return {words_.data(), words_.size()}; }
 
   /// The first word of each label: what demonstrations show.   [labels]
-  std::span<const TokenId> label_words() const noexcept { return label_words_; }
+  std::span<const TokenId> label_words() const noexcept { return {label_words_.data(), label_words_.size()}; }
 
   const std::vector<std::string>& label_names() const noexcept { return label_names_; }
   Index num_labels() const noexcept { return static_cast<Index>(label_names_.size()); }

@@ -21,8 +21,7 @@ struct Evaluation {
 
   /// The label scores of one example.
   std::span<const double> row(Index example) const {
-    return std::span<const double>(scores).subspan(static_cast<std::size_t>(example * labels),
-                                                   static_cast<std::size_t>(labels));
+    return {scores.data() + example * labels, static_cast<std::size_t>(labels)};
   }
 };
 

@@ -152,7 +152,8 @@ inline double spearman(std::span<const double> x, std::span<const double> y) {
     return std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); });
   };
   if (has_nan(x) || has_nan(y)) return std::numeric_limits<double>::quiet_NaN();
-  return pearson(ranks(x), ranks(y));
+  const auto x_ranks = ranks(x), y_ranks = ranks(y);
+  return pearson(x_ranks, y_ranks);
 }
 
 }  // namespace cloze
