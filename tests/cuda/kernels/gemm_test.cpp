@@ -189,7 +189,10 @@ TEST_CASE("a bias's gradient comes out of the product, and out of a kernel where
   CHECK(launches({7, 24, 40, true, true, true, false}) == 0);
   CHECK(launches({7, 24, 40, true, true, false, true}) == 1);
   lt.no_epilogue = true;
+  lt.chosen = 0;
   CHECK(launches({7, 24, 136, true, true, false, false}) == 1);
+  CHECK(launches({9, 24, 136, true, true, false, false}) == 1);
+  CHECK(lt.chosen == 2);  // with the epilogue and without, for both
   lt.no_epilogue = false;
 }
 #endif

@@ -174,9 +174,11 @@ inline bool lt_try(const LtProduct& p) {
   const bool wide = p.scale == CUDA_R_64F;
   const void* alpha = wide ? static_cast<const void*>(&one) : &one_float;
   const void* beta = p.add ? alpha : (wide ? static_cast<const void*>(&zero) : &zero_float);
+  bool found = false;
   const auto run = [&](bool exact) {
     const cublasLtMatmulHeuristicResult_t& chosen = detail::lt_algorithm(handle, device, p, exact, lt_workspace);
-    if (chosen.state != CUBLAS_STATUS_SUCCESS) return CUBLAS_STATUS_NOT_SUPPORTED;
+    found = chosen.state == CUBLAS_STATUS_SUCCESS;
+    if (!found) return CUBLAS_STATUS_NOT_SUPPORTED;
     const std::size_t bytes = chosen.workspaceSize;
     auto& pool = cloze::cuda::DevicePool::instance();
     void* workspace = bytes ? pool.allocate(bytes) : nullptr;
@@ -187,6 +189,8 @@ inline bool lt_try(const LtProduct& p) {
     return status;
   };
   cublasStatus_t status = run(false);
+  // The caller can do without an epilogue: cheaper than to ask again for every shape of its kind.
+  if (!found && p.epilogue != CUBLASLT_EPILOGUE_DEFAULT) return false;
   // An algorithm for the rounded shape may be one that this very shape cannot have.
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) status = run(true);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
