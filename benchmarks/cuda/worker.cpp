@@ -3,7 +3,7 @@
 //
 //   {"do": "gpu"}                                              -> name, memory_mb, driver, runtime
 //   {"do": "load", "model": F, "dropout": P, "precision": "float32" | "tf32" | "bfloat16"}
-//   {"do": "train", "inputs": FILE, "steps": N}                -> ms of a step (mean), losses, tokens, gflop of all
+//   {"do": "train", "inputs": FILE, "steps": N, "graph": B}    -> ms of a step (mean), losses, tokens, gflop of all
 //   {"do": "infer", "inputs": FILE, "batch_tokens": N}         -> ms, tokens, gflop, scores
 //   {"do": "gemm", "m": M, "n": N, "k": K, "type": "float32" | "bfloat16"}  -> tflops of kernels::gemm
 //   {"do": "memory"}                                           -> peak_mb of tensors since "load", held_mb
@@ -13,9 +13,11 @@
 #include <memory>
 
 #include <cloze/autograd/losses.hpp>
+#include <cloze/core/cuda_graph.cuh>
 #include <cloze/models/auto.hpp>
 #include <cloze/train/adamw.hpp>
 #include <cloze/train/clip.hpp>
+#include <cloze/train/device_clip.hpp>
 #include <cloze/train/evaluate.hpp>
 
 #include "../steps/flops.hpp"
@@ -41,7 +43,9 @@ T get(const nlohmann::json& request, const std::string& key) {
 class AnyRun {
  public:
   virtual ~AnyRun() = default;
-  virtual double train_step(const PackedBatch& batch, std::span<const TokenId> words) = 0;
+  virtual void train_step(const PackedBatch& batch, std::span<const TokenId> words, bool as_graph) = 0;
+  /// Of the steps since the last call.
+  virtual std::vector<double> take_losses() = 0;
   virtual std::vector<double> infer(const PackedBatch& all, std::span<const TokenId> words,
                                     Index batch_tokens) const = 0;
   virtual const EncoderConfig& config() const = 0;
@@ -53,22 +57,37 @@ class Run final : public AnyRun {
   Run(const std::string& folder, double dropout)
       : model_(AutoModelForMaskedLM<T, Cuda>::from_pretrained(folder)),
         parameters_(model_.parameters()),
-        optimizer_(parameters_, {.lr = 1e-5}) {
+        optimizer_(parameters_, {.lr = 1e-5}),
+        clip_(parameters_, 1.0) {
     model_.dropout() = {.hidden = dropout, .attention = dropout, .classifier = dropout};
   }
 
-  /// Label words at the mask, cross entropy, clipping to norm 1, AdamW on every parameter.
-  double train_step(const PackedBatch& batch, std::span<const TokenId> words) override {
-    double result = 0;
-    {
-      auto scores = model_.mask_scores(batch, words, {.training = true, .rng = &rng_});
-      auto loss = cross_entropy(scores, std::span<const LabelId>(batch.labels));
+  /// Label words at the mask, cross entropy, clipping to norm 1, AdamW on every parameter. Every side reads its loss:
+  /// it shows in its log. A graph's losses are read behind the last step.
+  void train_step(const PackedBatch& batch, std::span<const TokenId> words, bool as_graph) override {
+    const auto loss_of_step = [&] {
+      auto loss =
+          cross_entropy(model_.mask_scores(batch, words, {.training = true, .rng = &rng_}), std::span(batch.labels));
       loss.backward();
-      result = static_cast<double>(loss.item());  // every side reads its loss: it shows in its log
+      return loss;
+    };
+    if (as_graph) {
+      graph_.run([&] {
+        waiting_.push_back(loss_of_step());
+        optimizer_.step(clip_.factor());
+        optimizer_.zero_grad();
+      });
+    } else {
+      losses_.push_back(static_cast<double>(loss_of_step().item()));
+      optimizer_.step(clip_factor(parameters_, 1.0).factor);
+      optimizer_.zero_grad();
     }
-    optimizer_.step(clip_factor(parameters_, 1.0).factor);
-    optimizer_.zero_grad();
-    return result;
+  }
+
+  std::vector<double> take_losses() override {
+    for (const auto& loss : waiting_) losses_.push_back(static_cast<double>(loss.item()));
+    waiting_.clear();
+    return std::exchange(losses_, {});
   }
 
   std::vector<double> infer(const PackedBatch& all, std::span<const TokenId> words, Index batch_tokens) const override {
@@ -86,7 +105,11 @@ class Run final : public AnyRun {
   AutoModelForMaskedLM<T, Cuda> model_;
   ParameterList<T, Cuda> parameters_;
   AdamW<T, Cuda> optimizer_;
+  DeviceClip<T, Cuda> clip_;
   Rng rng_{0, "dropout"};
+  std::vector<double> losses_;
+  std::vector<Tensor<T, Cuda>> waiting_;
+  cuda::StepGraph graph_;
 };
 
 template <class T>
@@ -188,18 +211,20 @@ class Worker {
   void train(const nlohmann::json& request, nlohmann::json& reply) {
     const auto& data = inputs(request);
     const auto steps = get<int>(request, "steps");
+    const bool as_graph = get<bool>(request, "graph");
     double tokens = 0, gflop = 0;
     cuda::synchronize();
     const auto start = Clock::now();
     for (int step = 0; step < steps; ++step) {
       const auto& batch = data.batches[next_++ % data.batches.size()];
-      reply["loss"].push_back(run().train_step(batch, data.words));
+      run().train_step(batch, data.words, as_graph);
       tokens += static_cast<double>(batch.tokens());
       gflop +=
           1e-9 * static_cast<double>(bench::step_flops(run().config(), batch, static_cast<Index>(data.words.size())));
     }
     cuda::synchronize();
     reply["ms"] = ms_since(start) / steps;
+    reply["loss"] = run().take_losses();
     reply["tokens"] = tokens;
     reply["gflop"] = gflop;
   }

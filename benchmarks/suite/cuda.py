@@ -74,17 +74,18 @@ class Cuda:
         with Worker([self.programs["worker"]], self.args.threads) as ours, self.torch_worker() as theirs:
             ours.ask("load", model=folder, dropout=0.0, precision="float32")
             theirs.ask("load", model=folder, dropout=0.0, precision="float32", compile=False, train=True)
-            checked = self.check_equal(name, ours.ask("train", inputs=inputs, steps=3)["loss"],
+            checked = self.check_equal(name, ours.ask("train", inputs=inputs, steps=3, graph=False)["loss"],
                                        theirs.ask("train", inputs=inputs, steps=3, pad="longest")["loss"], 1e-3)
             times = {}
             for number in range(self.rounds):  # every contender in every round: what heats up heats up for all
-                for precision in OURS:
+                for precision, graph in ((p, g) for p in OURS for g in (False, True)):
+                    side = f"cloze {precision}{', graph' if graph else ''}"
                     ours.ask("load", model=folder, dropout=0.1, precision=precision)
-                    ours.ask("train", inputs=inputs, steps=3)
-                    reply = ours.ask("train", inputs=inputs, steps=steps)
-                    times.setdefault(f"cloze {precision}", []).append(reply["ms"])
-                    peak[f"cloze {precision}"] = ours.ask("memory")["peak_mb"]
-                    sides[f"cloze {precision}"] = (reply["tokens"] / steps, reply["gflop"] / steps)
+                    ours.ask("train", inputs=inputs, steps=8 if graph else 3, graph=graph)
+                    reply = ours.ask("train", inputs=inputs, steps=steps, graph=graph)
+                    times.setdefault(side, []).append(reply["ms"])
+                    peak[side] = ours.ask("memory")["peak_mb"]
+                    sides[side] = (reply["tokens"] / steps, reply["gflop"] / steps)
                 for peer, (precision, compiled, pad) in PEERS.items():
                     theirs.ask("load", model=folder, dropout=0.1, precision=precision, compile=compiled, train=True)
                     theirs.ask("train", inputs=inputs, steps=8 if compiled else 3, pad=pad)
@@ -97,6 +98,12 @@ class Cuda:
             self.report.row(f"{name} / PyTorch {peer}", median(ratios), ours=f"{median(times[f'cloze {same}']):.2f} ms ({same})",
                             peer=f"{median(times[peer]):.2f} ms", ours_ms=times[f"cloze {same}"], peer_ms=times[peer], lowest=min(ratios),
                             highest=max(ratios), loss_difference=checked)
+        for precision in OURS:
+            plain, graph = times[f"cloze {precision}"], times[f"cloze {precision}, graph"]
+            ratios = [b / a for a, b in zip(graph, plain)]
+            self.report.row(f"{name} / cloze {precision} without a graph", median(ratios), ours=f"{median(graph):.2f} ms (graph)",
+                            peer=f"{median(plain):.2f} ms", ours_ms=graph, peer_ms=plain, lowest=min(ratios), highest=max(ratios),
+                            loss_difference=checked)
         for side, ms in times.items():
             tokens, gflop = sides.get(side, sides[f"cloze {best}"])
             self.lines.append([shape, batch, side, median(ms), 1e3 * tokens / median(ms), 1e3 * gflop / median(ms), peak[side]])

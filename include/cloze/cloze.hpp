@@ -101,6 +101,7 @@
 #include <cloze/kernels/cpu/softmax.hpp>
 #include <cloze/kernels/cross_entropy.hpp>
 #include <cloze/kernels/cross_entropy_args.hpp>
+#include <cloze/kernels/device_scale.hpp>
 #include <cloze/kernels/dropout.hpp>
 #include <cloze/kernels/dropout_args.hpp>
 #include <cloze/kernels/elementwise.hpp>
@@ -241,6 +242,7 @@
 #include <cloze/train/checkpoint.hpp>
 #include <cloze/train/checkpoint_parts.hpp>
 #include <cloze/train/clip.hpp>
+#include <cloze/train/device_clip.hpp>
 #include <cloze/train/evaluate.hpp>
 #include <cloze/train/interrupt.hpp>
 #include <cloze/train/master_copy.hpp>

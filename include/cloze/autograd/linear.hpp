@@ -53,17 +53,18 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
         if (bias.defined() && bias.requires_grad()) {
           dbias = out == bias.size() ? bias.gradient().dense(out, 1) : bias.gradient().slice(first, bias.size(), 1);
         }
-        if (activation != Activation::none) before_grad = Tensor<T, D>::empty(before.shape());
-        if (activation != Activation::none || dbias.data)
-          kernels::bias_activation_backward(
-              D{}, kernels::BiasActivationBackwardArgs<T>{.rows = rows,
-                                                          .columns = out,
-                                                          .x = before.defined() ? before.data() : nullptr,
-                                                          .dy = dy,
-                                                          .activation = activation,
-                                                          .dx = before_grad.defined() ? before_grad.data() : nullptr,
-                                                          .dbias = dbias});
-        if (before_grad.defined()) dy = before_grad.data();
+        if (activation != Activation::none) {
+          before_grad = Tensor<T, D>::empty(before.shape());
+          kernels::bias_activation_backward(D{}, kernels::BiasActivationBackwardArgs<T>{.rows = rows,
+                                                                                        .columns = out,
+                                                                                        .x = before.data(),
+                                                                                        .dy = dy,
+                                                                                        .activation = activation,
+                                                                                        .dx = before_grad.data(),
+                                                                                        .dbias = dbias});
+          dy = before_grad.data();
+          dbias = {};
+        }
         if (const auto dx = grad_target(x); dx.data)
           kernels::gemm(D{}, kernels::GemmArgs<T>{.m = rows,
                                                   .n = in,
@@ -77,22 +78,13 @@ Tensor<T, D> linear(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Ten
                                                   .c = dx.data,
                                                   .ldc = in,
                                                   .add = dx.add});
-        if (weight.requires_grad()) {
-          const auto dw = out == weight.rows() ? weight.gradient().dense(out, in)
-                                               : weight.gradient().slice(first, weight.rows(), in);
-          kernels::gemm(D{}, kernels::GemmArgs<T>{.m = out,
-                                                  .n = in,
-                                                  .k = rows,
-                                                  .a = dy,
-                                                  .lda = out,
-                                                  .transpose_a = true,
-                                                  .b = x.data(),
-                                                  .ldb = in,
-                                                  .transpose_b = false,
-                                                  .c = dw.data,
-                                                  .ldc = in,
-                                                  .add = dw.add});
-        }
+        GradTarget<T> dweight{};
+        if (weight.requires_grad())
+          dweight = out == weight.rows() ? weight.gradient().dense(out, in)
+                                         : weight.gradient().slice(first, weight.rows(), in);
+        kernels::linear_weight_backward(
+            D{}, kernels::LinearWeightGradArgs<T>{
+                     .rows = rows, .in = in, .out = out, .x = x.data(), .dy = dy, .dweight = dweight, .dbias = dbias});
       },
       x, weight, bias);
   return y;

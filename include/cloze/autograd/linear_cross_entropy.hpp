@@ -113,28 +113,10 @@ Tensor<T, D> linear_cross_entropy(const Tensor<T, D>& x, const Tensor<T, D>& wei
                                                     .c = dx.data + begin * in,
                                                     .ldc = in,
                                                     .add = dx.add});
-          if (dw.data)
-            kernels::gemm(D{}, kernels::GemmArgs<T>{.m = classes,
-                                                    .n = in,
-                                                    .k = size,
-                                                    .a = logits.data(),
-                                                    .lda = classes,
-                                                    .transpose_a = true,
-                                                    .b = part,
-                                                    .ldb = in,
-                                                    .transpose_b = false,
-                                                    .c = dw.data,
-                                                    .ldc = in,
-                                                    .add = dw.add});
-          if (db.data)
-            kernels::bias_activation_backward(D{},
-                                              kernels::BiasActivationBackwardArgs<T>{.rows = size,
-                                                                                     .columns = classes,
-                                                                                     .x = nullptr,
-                                                                                     .dy = logits.data(),
-                                                                                     .activation = Activation::none,
-                                                                                     .dx = nullptr,
-                                                                                     .dbias = db});
+          kernels::linear_weight_backward(
+              D{},
+              kernels::LinearWeightGradArgs<T>{
+                  .rows = size, .in = in, .out = classes, .x = part, .dy = logits.data(), .dweight = dw, .dbias = db});
           dw.add = db.add = true;  // the next block adds to what this one wrote
         }
       },

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <cuda_runtime.h>
 
@@ -49,6 +51,41 @@ inline void check(cudaError_t status, const char* doing) {
     detail::raise(status, doing);
 }
 
+namespace detail {
+
+struct UploadSlot;
+
+/// The step of a StepGraph (cuda_graph.cuh) that the calling thread is in.
+struct GraphStep {
+  int device;
+  std::uintptr_t memory;               // whose memory its tensors get: DevicePool
+  cudaStream_t launch;                 // where it will run, and where lists of the host are uploaded at once
+  bool captured;                       // else it runs as it is called
+  std::vector<UploadSlot*> uploads{};  // lists that it reads
+};
+
+/// Null outside of any.
+inline GraphStep*& graph_step() {
+  thread_local GraphStep* step = nullptr;
+  return step;
+}
+inline bool capturing() { return graph_step() != nullptr && graph_step()->captured; }
+
+/// Throws [cloze.cuda.9] in a step that is captured: `doing` would wait for work that has not begun.
+inline void not_captured(const char* doing) {
+  require(!capturing(), "cloze.cuda.9",
+          "{} inside the step of a StepGraph: the step is only recorded now and runs when it is complete. Read results "
+          "behind run()",
+          doing);
+}
+/// Throws [cloze.cuda.9] in any step of a StepGraph: `doing` would leave its stream.
+inline void not_in_step(const char* doing) {
+  require(graph_step() == nullptr, "cloze.cuda.9", "{} inside the step of a StepGraph: all of it runs on one stream",
+          doing);
+}
+
+}  // namespace detail
+
 /// How many GPUs there are. 0 without a driver; never throws.
 inline int device_count() noexcept {
   int count = 0;
@@ -67,8 +104,10 @@ inline int device() {
 }
 
 /// Chooses it by index. A tensor stays on the GPU it was made on, and operations between GPUs are the caller's mistake.
-/// Throws [cloze.cuda.1] without a GPU, [cloze.cuda.2] where there is none of that index.
+/// Throws [cloze.cuda.1] without a GPU, [cloze.cuda.2] where there is none of that index, [cloze.cuda.9] inside a
+/// StepGraph.
 inline void use_device(int index) {
+  detail::not_in_step("choosing a GPU");
   int count = 0;
   check(cudaGetDeviceCount(&count), "looking for GPUs");
   require(index >= 0 && index < count && index < max_devices, "cloze.cuda.2",
@@ -99,7 +138,11 @@ inline cudaStream_t stream() { return detail::chosen_stream(device()); }
 inline void use_tf32(bool wanted) { detail::tf32_flag().store(wanted, std::memory_order_relaxed); }
 inline bool tf32() { return detail::tf32_flag().load(std::memory_order_relaxed); }
 
-/// Waits until everything on the calling thread's stream is done, and throws what failed there.
-inline void synchronize() { check(cudaStreamSynchronize(stream()), "waiting for the GPU"); }
+/// Waits until everything on the calling thread's stream is done, and throws what failed there. Throws [cloze.cuda.9]
+/// where a StepGraph captures.
+inline void synchronize() {
+  detail::not_captured("waiting for the GPU");
+  check(cudaStreamSynchronize(stream()), "waiting for the GPU");
+}
 
 }  // namespace cloze::cuda

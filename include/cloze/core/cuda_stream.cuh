@@ -31,10 +31,12 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
-/// While it lives, the calling thread makes tensors and runs kernels on `stream` and its GPU.
+/// While it lives, the calling thread makes tensors and runs kernels on `stream` and its GPU. Throws [cloze.cuda.9]
+/// inside the step of a StepGraph.
 class StreamScope {
  public:
   explicit StreamScope(const Stream& stream) : device_(stream.device()), device_before_(cuda::device()) {
+    detail::not_in_step("choosing a stream");
     use_device(device_);
     before_ = std::exchange(detail::chosen_stream(device_), stream.get());
   }

@@ -31,9 +31,12 @@ struct UploadSlot {
 
 /// The lists that were uploaded last on one stream. The layers of a model ask for the same ones again and again, so a
 /// list whose content is there already is not copied. A slot is used anew behind all that the stream had to do with it.
+/// A step that is captured does not contain its uploads: they run at once on the stream that the step is launched on
+/// next, so they are there when it runs, and whether a list has to be copied does not change the graph. Its slots are
+/// held until the launch.
 class UploadSlots {
  public:
-  UploadSlot* find(const void* values, std::size_t bytes) {
+  UploadSlot* find(const void* values, std::size_t bytes, cudaStream_t behind) {
     const std::size_t hash = std::hash<std::string_view>()({static_cast<const char*>(values), bytes});
     UploadSlot* stalest = nullptr;
     for (UploadSlot& slot : slots_) {
@@ -48,11 +51,8 @@ class UploadSlots {
     check(cudaEventSynchronize(slot.copied), "waiting for an earlier upload");  // done long ago, as a rule
     slot.bytes = 0;                                                             // no list, should the copy fail
     std::memcpy(slot.pinned, values, bytes);
-    const cudaStream_t behind = stream();
     check(cudaMemcpyAsync(slot.memory, slot.pinned, bytes, cudaMemcpyHostToDevice, behind), "uploading a list");
-    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(behind, &capture), "uploading a list");
-    if (capture == cudaStreamCaptureStatusNone) check(cudaEventRecord(slot.copied, behind), "uploading a list");
+    check(cudaEventRecord(slot.copied, behind), "uploading a list");
     slot.bytes = bytes;
     slot.hash = hash;
     return use(slot);
@@ -66,6 +66,13 @@ class UploadSlots {
   UploadSlot* use(UploadSlot& slot) {
     slot.last_use = ++clock_;
     ++slot.holders;
+    if (capturing()) {
+      auto& read = graph_step()->uploads;
+      if (std::find(read.begin(), read.end(), &slot) == read.end()) {
+        read.push_back(&slot);
+        ++slot.holders;  // until the step is launched
+      }
+    }
     return &slot;
   }
   UploadSlot* add(std::size_t bytes) {
@@ -73,7 +80,7 @@ class UploadSlots {
     slot.room = 2 * rounded(bytes);
     check(cudaMallocHost(&slot.pinned, slot.room), "taking pinned memory of the host");
     check(cudaEventCreateWithFlags(&slot.copied, cudaEventDisableTiming), "making an event");
-    slot.memory = DevicePool::instance().allocate(slot.room);
+    slot.memory = DevicePool::instance().allocate_kept(slot.room);
     return &slots_.emplace_back(slot);
   }
 
@@ -89,6 +96,12 @@ struct Uploads {
     static Uploads& uploads = *new Uploads;  // never destroyed, as the pool
     return uploads;
   }
+  /// Behind the launch of a captured step, or where it is given up.
+  void let_go(GraphStep& step) noexcept {
+    const std::lock_guard lock(mutex);
+    for (UploadSlot* slot : step.uploads) --slot->holders;
+    step.uploads.clear();
+  }
 };
 
 }  // namespace detail
@@ -102,9 +115,10 @@ class Uploaded {
   Uploaded(const T* values, Index count) {
     if (count == 0 || values == nullptr) return;
     detail::Uploads& all = detail::Uploads::instance();
-    const std::pair key{device(), stream()};
+    const cudaStream_t behind = detail::capturing() ? detail::graph_step()->launch : stream();
+    const std::pair key{device(), behind};
     const std::lock_guard lock(all.mutex);
-    slot_ = all.by_stream[key].find(values, static_cast<std::size_t>(count) * sizeof(T));
+    slot_ = all.by_stream[key].find(values, static_cast<std::size_t>(count) * sizeof(T), behind);
   }
   Uploaded(Uploaded&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   Uploaded& operator=(Uploaded&& other) noexcept {

@@ -3,6 +3,7 @@
 
 #include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/kernels/device_scale.hpp>
 
 namespace cloze::kernels {
 
@@ -21,6 +22,7 @@ struct AdamWFactors {
 
 // Weights of 16 bits are too coarse for small updates: those of the calls below that get `master` update it instead, a
 // copy of the weights in full precision, and round it to the weights. Reference and Cpu have no such elements.
+// `device_scale`: as in device_scale.hpp.
 
 /// For every element: g *= grad_scale; w *= keep; m += one_beta1 (g - m); v = beta2 v + one_beta2 g²; w -= step_size m
 /// / (√v / root + eps).
@@ -33,6 +35,7 @@ struct AdamWArgs {
   Compute<T>* v;  // [size]
   AdamWFactors<Compute<T>> factors;
   Compute<T>* master = nullptr;  // [size] or null
+  const Compute<T>* device_scale = nullptr;
 };
 
 /// The same for the rows of a table that gradients ever reached. Slot i of the moments belongs to row rows[i]; its
@@ -48,6 +51,7 @@ struct AdamWRowsArgs {
   Compute<T>* v;           // [count, columns]
   AdamWFactors<Compute<T>> factors;
   Compute<T>* master = nullptr;  // [all rows, columns] or null
+  const Compute<T>* device_scale = nullptr;
 };
 
 }  // namespace cloze::kernels

@@ -1,4 +1,5 @@
-// A linear layer's forward pass on every device: a GEMM and one pass over its result, or what a device has instead.
+// A linear layer's forward pass on every device (a GEMM and one pass over its result, or what a device has instead),
+// and the gradients of its weight and bias.
 #pragma once
 
 #include <cloze/kernels/bias_activation.hpp>
@@ -29,6 +30,12 @@ void linear_forward(D device, const LinearArgs<T>& a) {
         device,
         BiasActivationArgs<T>{
             .rows = a.rows, .columns = a.out, .x = a.before, .bias = a.bias, .activation = a.activation, .y = a.y});
+}
+
+template <class D, class T>
+void linear_weight_backward(D device, const LinearWeightGradArgs<T>& a) {
+  if (a.dbias.data) bias_activation_backward(device, bias_gradient_of(a));
+  if (a.dweight.data) gemm(device, weight_gradient_of(a));
 }
 
 }  // namespace cloze::kernels

@@ -1,8 +1,9 @@
-// A linear layer's forward pass: the product, the bias and the activation.
+// A linear layer's forward pass (the product, the bias and the activation), and the gradients of what it learns.
 #pragma once
 
 #include <cloze/core/ids.hpp>
-#include <cloze/kernels/activation.hpp>
+#include <cloze/kernels/bias_activation_args.hpp>
+#include <cloze/kernels/gemm_args.hpp>
 
 namespace cloze::kernels {
 
@@ -17,5 +18,42 @@ struct LinearArgs {
   T* before;  // [rows, out]; may be y
   T* y;       // [rows, out]
 };
+
+/// dweight = dyᵀ x, dbias = Σ_rows dy; dy is the gradient before the activation. Either may be unwanted.
+template <class T>
+struct LinearWeightGradArgs {
+  Index rows, in, out;
+  const T* x;             // [rows, in]
+  const T* dy;            // [rows, out]
+  GradTarget<T> dweight;  // [out, in]
+  GradTarget<T> dbias;    // [out]
+};
+
+/// The two parts of it on their own.
+template <class T>
+GemmArgs<T> weight_gradient_of(const LinearWeightGradArgs<T>& a) {
+  return {.m = a.out,
+          .n = a.in,
+          .k = a.rows,
+          .a = a.dy,
+          .lda = a.out,
+          .transpose_a = true,
+          .b = a.x,
+          .ldb = a.in,
+          .transpose_b = false,
+          .c = a.dweight.data,
+          .ldc = a.in,
+          .add = a.dweight.add};
+}
+template <class T>
+BiasActivationBackwardArgs<T> bias_gradient_of(const LinearWeightGradArgs<T>& a) {
+  return {.rows = a.rows,
+          .columns = a.out,
+          .x = nullptr,
+          .dy = a.dy,
+          .activation = Activation::none,
+          .dx = nullptr,
+          .dbias = a.dbias};
+}
 
 }  // namespace cloze::kernels

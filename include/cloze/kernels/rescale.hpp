@@ -11,6 +11,7 @@
 
 namespace cloze::kernels {
 CLOZE_KERNEL(square_sum, SquareSumArgs)
+CLOZE_KERNEL(clip_factor, ClipFactorArgs)
 CLOZE_KERNEL(rescale, RescaleArgs)
 CLOZE_KERNEL(rescale_rows, RescaleRowsArgs)
 }  // namespace cloze::kernels

@@ -3,6 +3,7 @@
 
 #include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/kernels/device_scale.hpp>
 
 namespace cloze::kernels {
 
@@ -22,7 +23,20 @@ struct RescaleArgs {
   Compute<T> factor;
 };
 
-/// x[r] *= factor for every row r with slots[r] < 0. `master`: as in adamw_args.hpp.
+/// norm = √(sums[0] + sums[1] + …), added in this order; factor = min(1, max_norm / (norm + 1e-6)). Where the norm is
+/// not finite, factor is NaN and `skipped` grows by one.
+template <class T>
+struct ClipFactorArgs {
+  Index count;
+  const double* sums;  // [count]
+  double max_norm;
+  double* norm;        // [1]
+  double* skipped;     // [1]
+  Compute<T>* factor;  // [1]
+};
+
+/// x[r] *= factor for every row r with slots[r] < 0. `master`: as in adamw_args.hpp. Nothing is done where device_scale
+/// (device_scale.hpp) is a number that is not finite: a part of an update that was left out.
 template <class T>
 struct RescaleRowsArgs {
   Index rows, columns;
@@ -30,6 +44,7 @@ struct RescaleRowsArgs {
   T* x;                // [rows, columns]
   Compute<T> factor;
   Compute<T>* master = nullptr;  // [rows, columns] or null
+  const Compute<T>* device_scale = nullptr;
 };
 
 }  // namespace cloze::kernels

@@ -3,6 +3,7 @@
 
 #include <cloze/core/dtype.hpp>
 #include <cloze/core/ids.hpp>
+#include <cloze/kernels/device_scale.hpp>
 
 namespace cloze::kernels {
 
@@ -17,7 +18,7 @@ struct SgdFactors {
   T grad_scale;  // of every gradient, before all else
 };
 
-// `master`: as in adamw_args.hpp.
+// `master`: as in adamw_args.hpp; `device_scale`: as in device_scale.hpp.
 
 /// For every element: g *= grad_scale; g += weight_decay w; with momentum: b = momentum b + fresh g, and g becomes b
 /// (Nesterov: g + momentum b); then w -= lr g.
@@ -29,6 +30,7 @@ struct SgdArgs {
   Compute<T>* momentum;  // [size], or null where there is none
   SgdFactors<Compute<T>> factors;
   Compute<T>* master = nullptr;  // [size] or null
+  const Compute<T>* device_scale = nullptr;
 };
 
 /// The same for some rows of a table. Row rows[i] has slot i of the momentum, and row grad_rows[i] of `grads`, or zeros
@@ -43,6 +45,7 @@ struct SgdRowsArgs {
   Compute<T>* momentum;    // [count, columns] or null
   SgdFactors<Compute<T>> factors;
   Compute<T>* master = nullptr;  // [all rows, columns] or null
+  const Compute<T>* device_scale = nullptr;
 };
 
 }  // namespace cloze::kernels

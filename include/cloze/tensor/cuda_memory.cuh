@@ -39,7 +39,7 @@ struct Transfer<From, Cuda> {
   static constexpr std::size_t small = std::size_t{1} << 16;
 
   static void copy(const void* from, void* to, std::size_t bytes) {
-    if (bytes > small) {
+    if (bytes > small && !cuda::detail::capturing()) {  // a graph would read the host's memory when it runs
       cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda::stream()), "copying to the GPU");
       return;
     }
@@ -48,10 +48,11 @@ struct Transfer<From, Cuda> {
   }
 };
 
-/// To the host: waits for the GPU.
+/// To the host: waits for the GPU. Throws [cloze.cuda.9] where a StepGraph captures.
 template <HostDevice To>
 struct Transfer<Cuda, To> {
   static void copy(const void* from, void* to, std::size_t bytes) {
+    cuda::detail::not_captured("copying from the GPU");
     cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda::stream()), "copying from the GPU");
     cuda::synchronize();
   }

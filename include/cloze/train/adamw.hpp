@@ -58,7 +58,8 @@ struct AdamWRule {
   /// Dense gradients sweep over everything. Row-sparse ones cost only the rows ever touched, plus one multiplication
   /// per element where there is weight decay; the result is the dense one to the last bit.
   template <Scalar T, Device D>
-  static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state) {
+  static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state,
+                     const Compute<T>* device_scale = nullptr) {
     ++state.step;
     const auto [beta1, beta2] = options.betas;
     const double t = static_cast<double>(state.step);
@@ -80,7 +81,8 @@ struct AdamWRule {
                                                 .m = moments.data(0),
                                                 .v = moments.data(1),
                                                 .factors = factors,
-                                                .master = state.master.of(tensor)});
+                                                .master = state.master.of(tensor),
+                                                .device_scale = device_scale});
       return;
     }
     const auto touched = tensor.touched_rows();
@@ -95,14 +97,16 @@ struct AdamWRule {
                                                        .m = moments.data(0),
                                                        .v = moments.data(1),
                                                        .factors = factors,
-                                                       .master = state.master.of(tensor)});
+                                                       .master = state.master.of(tensor),
+                                                       .device_scale = device_scale});
     if (factors.keep != 1)
       kernels::rescale_rows(D{}, kernels::RescaleRowsArgs<T>{.rows = table,
                                                              .columns = columns,
                                                              .slots = moments.slots().data(),
                                                              .x = tensor.data(),
                                                              .factor = factors.keep,
-                                                             .master = state.master.of(tensor)});
+                                                             .master = state.master.of(tensor),
+                                                             .device_scale = device_scale});
   }
 };
 

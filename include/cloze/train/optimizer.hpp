@@ -49,6 +49,7 @@ struct UpdateSettings {
 ///     static void update(const Options&, UpdateSettings, Tensor<T, D>& tensor, State<T, D>&);  // tensor has a
 ///     gradient
 ///   };
+/// update() may take a `const Compute<T>* device_scale` as well, for step(tensor): kernels/device_scale.hpp.
 template <class R, class T, class D>
 concept UpdateRule = requires(const typename R::Options& options, UpdateSettings settings, Tensor<T, D>& tensor,
                               typename R::template State<T, D>& state, const typename R::template State<T, D>& kept,
@@ -98,8 +99,21 @@ class RuleOptimizer {
   /// that is not finite.
   void step(double grad_scale = 1) {
     require(std::isfinite(grad_scale), "cloze.optimizer.2", "grad_scale = {}: wanted a finite number", grad_scale);
-    for (std::size_t g = 0; g < groups_.size(); ++g)
-      for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) update(g, i, grad_scale);
+    each_update(grad_scale);
+  }
+
+  /// The same with a scale that lies on the device and that the host does not read: DeviceClip's factor. Where it is
+  /// not finite, weights, moments and copies of weights stay as they are. For rules whose update() takes such a scale.
+  /// Errors: [cloze.optimizer.4] a tensor of another size than 1.
+  void step(const Tensor<Compute<T>, D>& grad_scale) requires
+      requires(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor,
+               typename Rule::template State<T, D>& state, const Compute<T>* scale) {
+    Rule::update(options, settings, tensor, state, scale);
+  }
+  {
+    require(grad_scale.size() == 1, "cloze.optimizer.4", "the gradients' scale is a tensor {}: wanted one element",
+            grad_scale.shape());
+    each_update(1, grad_scale.data());
   }
 
   /// loss.backward(), step() and zero_grad() in one, to the same bits: each parameter is updated as soon as its
@@ -174,13 +188,20 @@ class RuleOptimizer {
     std::size_t group, index;
   };
 
-  void update(std::size_t g, std::size_t i, double grad_scale) {
+  template <class... DeviceScale>
+  void each_update(double grad_scale, DeviceScale... device_scale) {
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) update(g, i, grad_scale, device_scale...);
+  }
+  template <class... DeviceScale>
+  void update(std::size_t g, std::size_t i, double grad_scale, DeviceScale... device_scale) {
     auto& group = groups_[g];
     auto& parameter = group.parameters[i];
     if (!parameter.tensor.requires_grad() || !parameter.tensor.has_grad()) return;
     const NoGrad no_grad;
     const double decay = parameter.decay ? group.weight_decay.value_or(options_.weight_decay) : 0.0;
-    Rule::update(options_, UpdateSettings{lr_ * group.lr_scale, decay, grad_scale}, parameter.tensor, states_[g][i]);
+    Rule::update(options_, UpdateSettings{lr_ * group.lr_scale, decay, grad_scale}, parameter.tensor, states_[g][i],
+                 device_scale...);
   }
 
   static void check_rate(double value, const char* name) {

@@ -58,7 +58,8 @@ struct SgdRule {
   }
 
   template <Scalar T, Device D>
-  static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state) {
+  static void update(const Options& options, UpdateSettings settings, Tensor<T, D>& tensor, State<T, D>& state,
+                     const Compute<T>* device_scale = nullptr) {
     const kernels::SgdFactors<Compute<T>> factors{
         .lr = static_cast<Compute<T>>(settings.lr),
         .weight_decay = static_cast<Compute<T>>(settings.weight_decay),
@@ -76,7 +77,8 @@ struct SgdRule {
                                             .grad = tensor.gradient().dense_data(),
                                             .momentum = remembers ? moments.data(0) : nullptr,
                                             .factors = factors,
-                                            .master = state.master.of(tensor)});
+                                            .master = state.master.of(tensor),
+                                            .device_scale = device_scale});
       return;
     }
     // Classic weight decay is part of the gradient, so with it every row has one.
@@ -107,7 +109,8 @@ struct SgdRule {
                                                    .grads = touched.values,
                                                    .momentum = remembers ? moments.data(0) : nullptr,
                                                    .factors = factors,
-                                                   .master = state.master.of(tensor)});
+                                                   .master = state.master.of(tensor),
+                                                   .device_scale = device_scale});
   }
 };
 

@@ -1,5 +1,6 @@
-// The part of cuBLASLt that the library calls, as plain loops: column-major products with the bias epilogue,
-// summed in double. Written from the manual of cuBLASLt, "cublasLtMatmul()" and "cublasLtEpilogue_t".
+// The part of cuBLASLt that the library calls, as plain loops: column-major products with the epilogues that
+// add a bias or add up its gradient, in double. Written from the manual of cuBLASLt, "cublasLtMatmul()" and
+// "cublasLtEpilogue_t".
 #pragma once
 
 #include <bit>
@@ -20,7 +21,7 @@ enum cublasStatus_t {
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_16BF = 14 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_32F_FAST_TF32 = 77, CUBLAS_COMPUTE_64F = 70 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
-enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
+enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4, CUBLASLT_EPILOGUE_BGRADB = 512 };
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA = 3,
   CUBLASLT_MATMUL_DESC_TRANSB = 4,
@@ -177,6 +178,12 @@ void lt_product(const cublasLtMatmulDescOpaque_t& what, const LtShape& shape, do
       if (what.epilogue == CUBLASLT_EPILOGUE_BIAS) sum += read<T>(what.bias, i);
       write<T>(d, i + j * ldd, sum);
     }
+  if (what.epilogue == CUBLASLT_EPILOGUE_BGRADB)
+    for (std::int64_t j = 0; j < shape.n; ++j) {
+      double sum = 0;
+      for (std::int64_t p = 0; p < shape.k; ++p) sum += b_at(p, j);
+      write<T>(what.bias, j, sum);
+    }
 }
 
 }  // namespace cloze::emulator
@@ -202,7 +209,7 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, const cublasLtMatmulDescO
                                      const cublasLtMatrixLayoutOpaque_t* bt, const void* beta, const void* c,
                                      const cublasLtMatrixLayoutOpaque_t*, void* d,
                                      const cublasLtMatrixLayoutOpaque_t* dt, const cublasLtMatmulAlgo_t* algo,
-                                     void* workspace, std::size_t bytes, cudaStream_t) {
+                                     void* workspace, std::size_t bytes, cudaStream_t stream) {
   using namespace cloze::emulator;
   LtShape shape{};
   if (!lt_shape(*what, *at, *bt, *dt, shape) || c != d || (bytes != 0 && workspace == nullptr) || bytes < 4096)
@@ -216,26 +223,30 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, const cublasLtMatmulDescO
     --lt().refused;
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
-  std::memset(workspace, 0xFF, bytes);
   const auto scalar = [&](const void* p) {
     return what->scale == CUDA_R_64F ? *static_cast<const double*>(p) : *static_cast<const float*>(p);
   };
-  const auto run = [&](auto element) {
-    lt_product<decltype(element)>(*what, shape, scalar(alpha), a, at->ld, b, bt->ld, scalar(beta), d, dt->ld);
-  };
-  switch (at->type) {
-    case CUDA_R_64F:
-      run(double{});
-      break;
-    case CUDA_R_32F:
-      run(float{});
-      break;
-    case CUDA_R_16F:
-      run(cloze::Float16{});
-      break;
-    case CUDA_R_16BF:
-      run(cloze::BFloat16{});
-      break;
-  }
-  return CUBLAS_STATUS_SUCCESS;
+  const cudaError_t status = issue(stream, Kind::kernel,
+                                   [=, what = *what, type = at->type, lda = at->ld, ldb = bt->ld, ldd = dt->ld,
+                                    one = scalar(alpha), zero = scalar(beta)] {
+                                     std::memset(workspace, 0xFF, bytes);
+                                     const auto run = [&](auto element) {
+                                       lt_product<decltype(element)>(what, shape, one, a, lda, b, ldb, zero, d, ldd);
+                                     };
+                                     switch (type) {
+                                       case CUDA_R_64F:
+                                         run(double{});
+                                         break;
+                                       case CUDA_R_32F:
+                                         run(float{});
+                                         break;
+                                       case CUDA_R_16F:
+                                         run(cloze::Float16{});
+                                         break;
+                                       case CUDA_R_16BF:
+                                         run(cloze::BFloat16{});
+                                         break;
+                                     }
+                                   });
+  return status == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

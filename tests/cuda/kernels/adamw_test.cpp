@@ -159,3 +159,47 @@ TEST_CASE("weights in bf16 follow a copy in full precision on Cuda", "[cuda]") {
     for (std::size_t j = 0; j < weights[i].size(); ++j)
       CHECK(weights[i][j] == convert<double>(convert<BFloat16>(found[copies[i]][j])));
 }
+
+TEST_CASE("updates on Cuda take their scale from the GPU, or nothing where it is not finite", "[cuda]") {
+  CLOZE_GPU_OR_SKIP();
+  const Rows r{.columns = 20};
+  const Index size = r.count() * r.columns, table = r.table * r.columns;
+  const auto w = numbers(table, 1), g = numbers(size, 2), m = numbers(size, 3), v = squares(size, 4);
+  const std::vector<Index> slots = {0, -1, 1, -1, 2, -1, -1, -1, -1};
+  for (const double scale : {0.5, std::nan(""), HUGE_VAL}) {
+    INFO("scale " << scale);
+    check_on_cuda<float, double>([&](auto& at) {
+      using T = ElementOf<decltype(at)>;
+      const DeviceOf<decltype(at)> device;
+      const T* there = at.in({scale});
+      adamw(device, AdamWArgs<T>{size, at.changed(w), at.in(g), at.changed(m), at.changed(v), adamw_factors<T>(),
+                                 nullptr, there});
+      sgd(device, SgdArgs<T>{size, at.changed(w), at.in(g), at.changed(m), sgd_factors<T>(true), nullptr, there});
+      adamw_rows(device, AdamWRowsArgs<T>{r.count(), r.columns, r.rows.data(), r.grad_rows.data(), at.changed(w),
+                                          at.in(g), at.changed(m), at.changed(v), adamw_factors<T>(), nullptr, there});
+      sgd_rows(device, SgdRowsArgs<T>{r.count(), r.columns, r.rows.data(), r.grad_rows.data(), at.changed(w), at.in(g),
+                                      at.changed(m), sgd_factors<T>(true), nullptr, there});
+      rescale_rows(
+          device, RescaleRowsArgs<T>{r.table, r.columns, slots.data(), at.changed(w), at.scalar(0.75), nullptr, there});
+    });
+  }
+}
+
+TEST_CASE("the factor of clipping on Cuda is the host's to the last bit", "[cuda]") {
+  CLOZE_GPU_OR_SKIP();
+  for (const Index count : {0, 1, 2, 255, 256, 257, 700})
+    for (const double first : {1.0, 1e30, HUGE_VAL, std::nan("")}) {
+      INFO(count << " sums, the first " << first);
+      auto sums = squares(count, 5);
+      if (count > 0) sums[0] = first;
+      for (double& sum : sums) sum /= 3;
+      const auto run = [&](auto& at) {
+        using T = ElementOf<decltype(at)>;
+        const DeviceOf<decltype(at)> device;
+        clip_factor(device, ClipFactorArgs<T>{count, at.template in<double>(sums), 1.5, at.template out<double>(1),
+                                              at.template changed<double>({2}), at.wide_out(1)});
+      };
+      CHECK(test::same_bits(test::results_on<Cuda, float>(run), test::results_on<Reference, float>(run)));
+      CHECK(test::same_bits(test::results_on<Cuda, double>(run), test::results_on<Reference, double>(run)));
+    }
+}

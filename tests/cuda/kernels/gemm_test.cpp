@@ -44,6 +44,21 @@ struct Layer {
   }
 };
 
+struct WeightGradient {
+  Index rows, in, out;
+  bool weight, bias, add_weight, add_bias;
+
+  template <class P>
+  void operator()(P& place) const {
+    using T = typename P::Element;
+    const T* x = place.in(cloze::test::numbers(rows * in, 1, 0.25));
+    const T* dy = place.in(cloze::test::numbers(rows * out, 2, 0.25));
+    const GradTarget<T> none{}, dweight = weight ? place.target(out * in, add_weight) : none;
+    const GradTarget<T> dbias = bias ? place.target(out, add_bias) : none;
+    linear_weight_backward(typename P::Device{}, LinearWeightGradArgs<T>{rows, in, out, x, dy, dweight, dbias});
+  }
+};
+
 template <class T>
 double error_of(const auto& run, Index shift = 0) {
   return largest_error(results_on<Cuda, T>(run, shift), results_on<Reference, double>(run));
@@ -106,6 +121,19 @@ TEST_CASE("a linear layer on Cuda is a product, a bias and an activation", "[cud
       }
 }
 
+TEST_CASE("a linear layer's weight and bias have their gradients on Cuda, written or added, both or one", "[cuda]") {
+  CLOZE_GPU_OR_SKIP();
+  for (const auto& [rows, in, out] :
+       {std::array<Index, 3>{1, 1, 1}, {3, 16, 17}, {70, 64, 48}, {0, 4, 4}, {4, 0, 5}, {5, 8, 16}})
+    for (int kind = 0; kind < 16; ++kind) {
+      const WeightGradient gradient{rows, in, out, (kind & 1) != 0, (kind & 2) != 0, (kind & 4) != 0, (kind & 8) != 0};
+      INFO(rows << " " << in << " " << out << " " << kind);
+      CHECK(error_of<double>(gradient) < 1e-13);
+      CHECK(error_of<float>(gradient, kind % 2) < 4e-6);
+      CHECK(error_of<BFloat16>(gradient) < 0.02);
+    }
+}
+
 TEST_CASE("a product of the same shape gives the same bits, whatever was computed before", "[cuda]") {
   CLOZE_GPU_OR_SKIP();
   const Product product{100, 96, 80, false, true, false};
@@ -146,6 +174,25 @@ TEST_CASE("a bias that cuBLASLt does not add is added by a kernel", "[cuda]") {
   lt.no_epilogue = true;
   CHECK(error_of<float>(Layer{7, 24, 40, true, Activation::gelu}) < 2e-6);
   CHECK(error_of<float>(Layer{7, 24, 40, true, Activation::none}) < 2e-6);
+  lt.no_epilogue = false;
+}
+
+TEST_CASE("a bias's gradient comes out of the product, and out of a kernel where cuBLASLt or the target has it so",
+          "[cuda]") {
+  auto& lt = cloze::emulator::lt();
+  const auto launches = [](const WeightGradient& gradient) {
+    const long before = cloze::emulator::counters().launches;
+    CHECK(error_of<float>(gradient) < 4e-6);
+    return cloze::emulator::counters().launches - before;
+  };
+  CHECK(launches({7, 24, 40, true, true, false, false}) == 0);
+  CHECK(launches({7, 24, 40, true, true, true, false}) == 0);
+  CHECK(launches({7, 24, 40, true, true, false, true}) == 1);
+  lt.no_epilogue = true;
+  lt.chosen = 0;
+  CHECK(launches({7, 24, 136, true, true, false, false}) == 1);
+  CHECK(launches({9, 24, 136, true, true, false, false}) == 1);
+  CHECK(lt.chosen == 2);  // with the epilogue and without, for both
   lt.no_epilogue = false;
 }
 #endif

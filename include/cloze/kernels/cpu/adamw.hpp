@@ -34,16 +34,20 @@ void adamw_run(const AdamWFactors<T>& f, Index size, T* weight, const T* grad, T
 
 template <class T>
 void adamw(Cpu, const AdamWArgs<T>& a) {
+  if (!takes_step(a.device_scale)) return;
+  const auto factors = with_scale(a.factors, a.device_scale);
   parallel_for(a.size, 16384, [&](Index begin, Index end) {
-    detail::adamw_run(a.factors, end - begin, a.weight + begin, a.grad + begin, a.m + begin, a.v + begin);
+    detail::adamw_run(factors, end - begin, a.weight + begin, a.grad + begin, a.m + begin, a.v + begin);
   });
 }
 
 template <class T>
 void adamw_rows(Cpu, const AdamWRowsArgs<T>& a) {
+  if (!takes_step(a.device_scale)) return;
+  const auto factors = with_scale(a.factors, a.device_scale);
   parallel_for(a.count, rows_per_task(a.columns), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i)
-      detail::adamw_run(a.factors, a.columns, a.weight + a.rows[i] * a.columns,
+      detail::adamw_run(factors, a.columns, a.weight + a.rows[i] * a.columns,
                         a.grad_rows[i] < 0 ? nullptr : a.grads + a.grad_rows[i] * a.columns, a.m + i * a.columns,
                         a.v + i * a.columns);
   });

@@ -1,6 +1,10 @@
 // Norms and factors on Cpu. Sums are cut by the data's size alone, so the thread count never changes a bit.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include <cloze/core/device.hpp>
 #include <cloze/core/parallel.hpp>
 #include <cloze/core/pool.hpp>
@@ -46,7 +50,19 @@ void rescale(Cpu, const RescaleArgs<T>& a) {
 }
 
 template <class T>
+void clip_factor(Cpu, const ClipFactorArgs<T>& a) {
+  double sum = 0;
+  for (Index i = 0; i < a.count; ++i) sum += a.sums[i];
+  *a.norm = std::sqrt(sum);
+  const bool finite = std::isfinite(*a.norm);
+  if (!finite) ++*a.skipped;
+  *a.factor = finite ? static_cast<Compute<T>>(std::min(1.0, a.max_norm / (*a.norm + 1e-6)))
+                     : std::numeric_limits<Compute<T>>::quiet_NaN();
+}
+
+template <class T>
 void rescale_rows(Cpu, const RescaleRowsArgs<T>& a) {
+  if (!takes_step(a.device_scale)) return;
   parallel_for(a.rows, rows_per_task(a.columns), [&](Index begin, Index end) {
     const xsimd::batch<T> factor(a.factor);
     for (Index r = begin; r < end; ++r) {

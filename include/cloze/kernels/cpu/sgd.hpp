@@ -32,17 +32,20 @@ void sgd_run(const SgdFactors<T>& f, Index size, T* weight, const T* grad, T* mo
 
 template <class T>
 void sgd(Cpu, const SgdArgs<T>& a) {
+  if (!takes_step(a.device_scale)) return;
+  const auto factors = with_scale(a.factors, a.device_scale);
   parallel_for(a.size, 16384, [&](Index begin, Index end) {
-    detail::sgd_run(a.factors, end - begin, a.weight + begin, a.grad + begin,
-                    a.momentum ? a.momentum + begin : nullptr);
+    detail::sgd_run(factors, end - begin, a.weight + begin, a.grad + begin, a.momentum ? a.momentum + begin : nullptr);
   });
 }
 
 template <class T>
 void sgd_rows(Cpu, const SgdRowsArgs<T>& a) {
+  if (!takes_step(a.device_scale)) return;
+  const auto factors = with_scale(a.factors, a.device_scale);
   parallel_for(a.count, rows_per_task(a.columns), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i)
-      detail::sgd_run(a.factors, a.columns, a.weight + a.rows[i] * a.columns,
+      detail::sgd_run(factors, a.columns, a.weight + a.rows[i] * a.columns,
                       a.grad_rows[i] < 0 ? nullptr : a.grads + a.grad_rows[i] * a.columns,
                       a.momentum ? a.momentum + i * a.columns : nullptr);
   });

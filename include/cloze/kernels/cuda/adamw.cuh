@@ -39,7 +39,9 @@ struct AdamWBody {
   AdamWArgs<T> a;
   template <int N>
   __device__ void run(Index i) const {
-    adamw_pack(a.factors, a.weight + i, a.master ? a.master + i : nullptr, load<N>(a.grad + i), a.m + i, a.v + i);
+    if (!takes_step(a.device_scale)) return;
+    adamw_pack(with_scale(a.factors, a.device_scale), a.weight + i, a.master ? a.master + i : nullptr,
+               load<N>(a.grad + i), a.m + i, a.v + i);
   }
 };
 
@@ -49,9 +51,11 @@ struct AdamWRowsBody {
   AdamWRowsArgs<T> a;
   template <int N>
   __device__ void run(Index i, Index c) const {
+    if (!takes_step(a.device_scale)) return;
     const Index from = a.grad_rows[i], at = i * a.columns + c, to = a.rows[i] * a.columns + c;
     const auto g = from < 0 ? filled<N>(Compute<T>(0)) : load<N>(a.grads + from * a.columns + c);
-    adamw_pack(a.factors, a.weight + to, a.master ? a.master + to : nullptr, g, a.m + at, a.v + at);
+    adamw_pack(with_scale(a.factors, a.device_scale), a.weight + to, a.master ? a.master + to : nullptr, g, a.m + at,
+               a.v + at);
   }
 };
 

@@ -24,7 +24,8 @@ struct LtProduct {
   std::int64_t m, n, k, lda, ldb, ldd;
   const void *a, *b;
   void* d;
-  const void* bias = nullptr;  // [m], for epilogues with a bias
+  const void* bias = nullptr;     // [m], for the epilogue that adds it
+  void* bias_gradient = nullptr;  // [n], for the one that adds up op(B) over k
 };
 
 namespace detail {
@@ -57,7 +58,7 @@ struct LtCall {
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, p);
     if (p.epilogue != CUBLASLT_EPILOGUE_DEFAULT) {
       set(CUBLASLT_MATMUL_DESC_EPILOGUE, p.epilogue, p);
-      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias, p);
+      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.epilogue == CUBLASLT_EPILOGUE_BGRADB ? p.bias_gradient : p.bias, p);
       set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, p.type, p);
     }
     layout(a, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k, p.lda, p);
@@ -148,8 +149,9 @@ inline const cublasLtMatmulHeuristicResult_t& lt_algorithm(cublasLtHandle_t hand
   const std::int64_t kind = device | static_cast<std::int64_t>(p.type) << 8 | std::int64_t{p.compute} << 16 |
                             std::int64_t{p.transpose_a} << 24 | std::int64_t{p.transpose_b} << 25 |
                             std::int64_t{p.add} << 26 | std::int64_t{exact} << 27 | std::int64_t{p.epilogue} << 28;
-  const LtKey key{{kind, alike.m, alike.n, alike.k, alike.lda, alike.ldb, alike.ldd},
-                  {alignment_of(p.a), alignment_of(p.b), alignment_of(p.d), alignment_of(p.bias)}};
+  const LtKey key{
+      {kind, alike.m, alike.n, alike.k, alike.lda, alike.ldb, alike.ldd},
+      {alignment_of(p.a), alignment_of(p.b), alignment_of(p.d), alignment_of(p.bias ? p.bias : p.bias_gradient)}};
   const std::lock_guard lock(mutex);
   auto at = known.find(key);
   if (at == known.end()) at = known.emplace(key, lt_choose(handle, alike, workspace)).first;
@@ -172,9 +174,11 @@ inline bool lt_try(const LtProduct& p) {
   const bool wide = p.scale == CUDA_R_64F;
   const void* alpha = wide ? static_cast<const void*>(&one) : &one_float;
   const void* beta = p.add ? alpha : (wide ? static_cast<const void*>(&zero) : &zero_float);
+  bool found = false;
   const auto run = [&](bool exact) {
     const cublasLtMatmulHeuristicResult_t& chosen = detail::lt_algorithm(handle, device, p, exact, lt_workspace);
-    if (chosen.state != CUBLAS_STATUS_SUCCESS) return CUBLAS_STATUS_NOT_SUPPORTED;
+    found = chosen.state == CUBLAS_STATUS_SUCCESS;
+    if (!found) return CUBLAS_STATUS_NOT_SUPPORTED;
     const std::size_t bytes = chosen.workspaceSize;
     auto& pool = cloze::cuda::DevicePool::instance();
     void* workspace = bytes ? pool.allocate(bytes) : nullptr;
@@ -185,6 +189,8 @@ inline bool lt_try(const LtProduct& p) {
     return status;
   };
   cublasStatus_t status = run(false);
+  // The caller can do without an epilogue: cheaper than to ask again for every shape of its kind.
+  if (!found && p.epilogue != CUBLASLT_EPILOGUE_DEFAULT) return false;
   // An algorithm for the rounded shape may be one that this very shape cannot have.
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) status = run(true);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;

@@ -1,4 +1,5 @@
-// A linear layer's forward pass on Cuda: the GEMM adds the bias itself.
+// A linear layer on Cuda: the GEMM of the forward pass adds the bias itself, and that of the weight's gradient adds up
+// the bias's.
 #pragma once
 
 #include <cloze/core/device.hpp>
@@ -39,6 +40,21 @@ void linear_forward(Cuda, const LinearArgs<T>& a) {
                                                           .bias = fused ? nullptr : a.bias,
                                                           .activation = a.activation,
                                                           .y = a.y});
+}
+
+/// The GEMM reads dy anyway and can add up its rows, where that is to be written and not added to something. As it
+/// takes the operands in the other order, dy is its second one.
+template <class T>
+void linear_weight_backward(Cuda, const LinearWeightGradArgs<T>& a) {
+  const bool both = a.dweight.data && a.dbias.data && !a.dbias.add;
+  if (both && sizeof(T) < sizeof(double) && a.rows != 0 && a.out != 0 && a.in != 0) {
+    cuda::LtProduct with_bias = cuda::lt_product(weight_gradient_of(a));
+    with_bias.epilogue = CUBLASLT_EPILOGUE_BGRADB;
+    with_bias.bias_gradient = a.dbias.data;
+    if (cuda::lt_try(with_bias)) return;  // not for every type and alignment
+  }
+  if (a.dbias.data) bias_activation_backward(Cuda{}, bias_gradient_of(a));
+  if (a.dweight.data) gemm(Cuda{}, weight_gradient_of(a));
 }
 
 }  // namespace cloze::kernels

@@ -1,6 +1,9 @@
 // Norms and factors on Cuda.
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include <cloze/core/device.hpp>
 #include <cloze/kernels/cuda/each.cuh>
 #include <cloze/kernels/cuda/total.cuh>
@@ -40,6 +43,28 @@ struct RescaleBody {
   }
 };
 
+/// One block. The sums are read by all its threads at once and added by one: they are a few hundred, and their order is
+/// that of the host.
+template <class T>
+__global__ void __launch_bounds__(each_threads) clip_factor_kernel(ClipFactorArgs<T> a) {
+  __shared__ double some[each_threads];
+  double sum = 0;
+  for (Index begin = 0; begin < a.count; begin += each_threads) {
+    const Index count = a.count - begin < each_threads ? a.count - begin : each_threads;
+    __syncthreads();
+    if (threadIdx.x < count) some[threadIdx.x] = a.sums[begin + threadIdx.x];
+    __syncthreads();
+    for (Index i = 0; threadIdx.x == 0 && i < count; ++i) sum += some[i];
+  }
+  if (threadIdx.x != 0) return;
+  const double norm = std::sqrt(sum);
+  const bool finite = norm - norm == 0;
+  const double factor = a.max_norm / (norm + 1e-6);
+  *a.norm = norm;
+  if (!finite) *a.skipped += 1;
+  *a.factor = finite ? static_cast<Compute<T>>(factor < 1 ? factor : 1) : std::numeric_limits<Compute<T>>::quiet_NaN();
+}
+
 /// a.slots is unused: bit r of `spared` stands for a row that is left alone.
 template <class T>
 struct RescaleRowsBody {
@@ -47,6 +72,7 @@ struct RescaleRowsBody {
   const Index* spared;
   template <int N>
   __device__ void run(Index r, Index c) const {
+    if (!takes_step(a.device_scale)) return;
     if (spared[r / 64] >> (r % 64) & 1) return;
     const Index at = r * a.columns + c;
     auto x = load_master<N>(a.x + at, a.master ? a.master + at : nullptr);
@@ -67,6 +93,11 @@ void square_sum(Cuda, const SquareSumArgs<T>& a) {
 template <class T>
 void rescale(Cuda, const RescaleArgs<T>& a) {
   cuda::each<T>("rescale", a.size, cuda::aligned(a.x), cuda::RescaleBody<T>{a});
+}
+
+template <class T>
+void clip_factor(Cuda, const ClipFactorArgs<T>& a) {
+  cuda::launch(cuda::clip_factor_kernel<T>, dim3(1), dim3(cuda::each_threads), 0, "clip_factor", a);
 }
 
 template <class T>

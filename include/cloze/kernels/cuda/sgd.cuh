@@ -37,8 +37,9 @@ struct SgdBody {
   SgdArgs<T> a;
   template <int N>
   __device__ void run(Index i) const {
-    sgd_pack(a.factors, a.weight + i, a.master ? a.master + i : nullptr, load<N>(a.grad + i),
-             a.momentum ? a.momentum + i : nullptr);
+    if (!takes_step(a.device_scale)) return;
+    sgd_pack(with_scale(a.factors, a.device_scale), a.weight + i, a.master ? a.master + i : nullptr,
+             load<N>(a.grad + i), a.momentum ? a.momentum + i : nullptr);
   }
 };
 
@@ -48,9 +49,10 @@ struct SgdRowsBody {
   SgdRowsArgs<T> a;
   template <int N>
   __device__ void run(Index i, Index c) const {
+    if (!takes_step(a.device_scale)) return;
     const Index from = a.grad_rows[i], to = a.rows[i] * a.columns + c;
     const auto g = from < 0 ? filled<N>(Compute<T>(0)) : load<N>(a.grads + from * a.columns + c);
-    sgd_pack(a.factors, a.weight + to, a.master ? a.master + to : nullptr, g,
+    sgd_pack(with_scale(a.factors, a.device_scale), a.weight + to, a.master ? a.master + to : nullptr, g,
              a.momentum ? a.momentum + i * a.columns + c : nullptr);
   }
 };

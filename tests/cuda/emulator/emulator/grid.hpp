@@ -37,6 +37,7 @@ struct Behaviour {
   bool backwards = std::getenv("CLOZE_EMULATOR_BACKWARDS") != nullptr;  // the last thread and block run first
   bool early_copies =
       std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;  // cp.async: when issued, else when awaited
+  bool late = std::getenv("CLOZE_EMULATOR_LATE") != nullptr;  // streams: when something waits, else at once
 };
 
 inline Behaviour& behaviour() {

@@ -1,30 +1,17 @@
-// The part of the runtime API that the library calls: device memory is host memory, everything happens at once.
+// The part of the runtime API that the library calls: device memory is host memory. Streams and graphs: streams.hpp.
 #pragma once
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
+#include <string>
 #include <tuple>
 #include <utility>
 
-#include "emulator/grid.hpp"
+#include "emulator/streams.hpp"
 
-enum cudaError_t {
-  cudaSuccess = 0,
-  cudaErrorInvalidValue = 1,
-  cudaErrorMemoryAllocation = 2,
-  cudaErrorInvalidConfiguration = 9,
-  cudaErrorInitializationError = 3,
-  cudaErrorStubLibrary = 34,
-  cudaErrorInsufficientDriver = 35,
-  cudaErrorNoDevice = 100,
-  cudaErrorInvalidDevice = 101,
-  cudaErrorNoKernelImageForDevice = 209,
-  cudaErrorUnsupportedPtxVersion = 222,
-  cudaErrorNotReady = 600,
-  cudaErrorLaunchOutOfResources = 701
-};
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost,
   cudaMemcpyHostToDevice,
@@ -32,10 +19,7 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice,
   cudaMemcpyDefault
 };
-using cudaStream_t = struct CUstream_st*;
-using cudaEvent_t = struct CUevent_st*;
-inline constexpr unsigned cudaStreamNonBlocking = 1, cudaStreamDefault = 0, cudaEventDisableTiming = 2,
-                          cudaEventDefault = 0, cudaHostAllocDefault = 0;
+inline constexpr unsigned cudaHostAllocDefault = 0;
 
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaSuccess ? "no error" : "emulated error";
@@ -67,44 +51,83 @@ template <class T>
 cudaError_t cudaMalloc(T** p, std::size_t bytes) {
   return cudaMalloc(reinterpret_cast<void**>(p), bytes);
 }
+/// Waits for everything, as the driver may: what still uses the memory runs first.
 inline cudaError_t cudaFree(void* p) {
+  if (const cudaError_t refused = cudaDeviceSynchronize(); refused != cudaSuccess) return refused;
   std::free(p);
   return cudaSuccess;
 }
-template <class T>
-cudaError_t cudaMallocAsync(T** p, std::size_t bytes, cudaStream_t) {
-  return cudaMalloc(reinterpret_cast<void**>(p), bytes);
-}
-inline cudaError_t cudaFreeAsync(void* p, cudaStream_t) { return cudaFree(p); }
+
+namespace cloze::emulator {
+/// Memory of the host that a copy may read later; other memory is read before the copy's call returns.
+struct Pinned {
+  std::mutex mutex;
+  std::map<const char*, std::size_t> pieces;
+  static Pinned& instance() {
+    static Pinned pinned;
+    return pinned;
+  }
+  bool holds(const void* p) {
+    const std::lock_guard lock(mutex);
+    auto at = pieces.upper_bound(static_cast<const char*>(p));
+    if (at == pieces.begin()) return false;
+    --at;
+    return static_cast<const char*>(p) < at->first + at->second;
+  }
+};
+}  // namespace cloze::emulator
+
 template <class T>
 cudaError_t cudaMallocHost(T** p, std::size_t bytes) {
-  return cudaMalloc(reinterpret_cast<void**>(p), bytes);
+  const cudaError_t status = cudaMalloc(reinterpret_cast<void**>(p), bytes);
+  auto& pinned = cloze::emulator::Pinned::instance();
+  const std::lock_guard lock(pinned.mutex);
+  if (status == cudaSuccess) pinned.pieces[reinterpret_cast<const char*>(*p)] = bytes;
+  return status;
 }
 template <class T>
 cudaError_t cudaHostAlloc(T** p, std::size_t bytes, unsigned) {
-  return cudaMalloc(reinterpret_cast<void**>(p), bytes);
+  return cudaMallocHost(p, bytes);
 }
-inline cudaError_t cudaFreeHost(void* p) { return cudaFree(p); }
-inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
-  if (bytes) std::memmove(to, from, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
-                                   cudaStream_t = nullptr) {
-  return cudaMemcpy(to, from, bytes, kind);
-}
-inline cudaError_t cudaMemset(void* p, int value, std::size_t bytes) {
-  if (bytes) std::memset(p, value, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t = nullptr) {
-  return cudaMemset(p, value, bytes);
+inline cudaError_t cudaFreeHost(void* p) {
+  auto& pinned = cloze::emulator::Pinned::instance();
+  {
+    const std::lock_guard lock(pinned.mutex);
+    pinned.pieces.erase(static_cast<const char*>(p));
+  }
+  return cudaFree(p);
 }
 
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                   cudaStream_t stream = nullptr) {
+  using namespace cloze::emulator;
+  const auto move = [to, bytes](const void* source) {
+    if (bytes) std::memmove(to, source, bytes);
+  };
+  if (captures(stream)) return issue(stream, Kind::copy, [move, from] { move(from); });
+  if (kind == cudaMemcpyHostToDevice && behaviour().late && !Pinned::instance().holds(from)) {
+    const std::string now(static_cast<const char*>(from), bytes);
+    return issue(stream, Kind::copy, [move, now] { move(now.data()); });
+  }
+  const cudaError_t status = issue(stream, Kind::copy, [move, from] { move(from); });
+  const bool waits = kind == cudaMemcpyDeviceToHost && behaviour().late && !Pinned::instance().holds(to);
+  return waits && status == cudaSuccess ? cudaStreamSynchronize(stream) : status;
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const cudaError_t status = cudaMemcpyAsync(to, from, bytes, kind);
+  return status == cudaSuccess ? cudaStreamSynchronize(nullptr) : status;
+}
+inline cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
+  return cloze::emulator::issue(stream, cloze::emulator::Kind::memset, [=] {
+    if (bytes) std::memset(p, value, bytes);
+  });
+}
+inline cudaError_t cudaMemset(void* p, int value, std::size_t bytes) { return cudaMemsetAsync(p, value, bytes); }
 inline cudaError_t cudaMemset2DAsync(void* p, std::size_t pitch, int value, std::size_t width, std::size_t height,
-                                     cudaStream_t = nullptr) {
-  for (std::size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(p) + row * pitch, value, width);
-  return cudaSuccess;
+                                     cudaStream_t stream = nullptr) {
+  return cloze::emulator::issue(stream, cloze::emulator::Kind::memset_rows, [=] {
+    for (std::size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(p) + row * pitch, value, width);
+  });
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   *free = *total = cloze::emulator::faults().largest;
@@ -120,33 +143,6 @@ inline cudaError_t cudaGetDevice(int* device) {
   return cloze::emulator::faults().no_gpu;
 }
 inline cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
-inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = nullptr;
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) { return cudaSuccess; }
-enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
-inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  *status = cudaStreamCaptureStatusNone;
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = nullptr;
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t = nullptr) { return cudaSuccess; }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
-  *milliseconds = 0;
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
 
 struct cudaLaunchAttribute {};
 struct cudaLaunchConfig_t {
@@ -177,7 +173,7 @@ cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute attribute, in
   return cudaSuccess;
 }
 
-/// Runs the grid before it returns. What goes wrong inside a kernel is thrown.
+/// Runs the grid before it returns, unless the stream is captured or late. What goes wrong inside a kernel is thrown.
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                                Arguments&&... arguments) {
@@ -190,11 +186,14 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (config->dynamicSmemBytes > 48 * 1024 &&
       (allowed == cloze::emulator::allowed_shared().end() || allowed->second < config->dynamicSmemBytes))
     return cudaErrorInvalidValue;
-  const std::tuple<std::decay_t<Parameters>...> copies(std::forward<Arguments>(arguments)...);
-  cloze::emulator::run_grid(grid, config->blockDim, config->dynamicSmemBytes, [&] {
-    std::apply([&](const auto&... values) { kernel(static_cast<Parameters>(values)...); }, copies);
-  });
-  return cudaSuccess;
+  return cloze::emulator::issue(
+      config->stream, cloze::emulator::Kind::kernel,
+      [kernel, grid, block = config->blockDim, shared = config->dynamicSmemBytes,
+       copies = std::tuple<std::decay_t<Parameters>...>(std::forward<Arguments>(arguments)...)] {
+        cloze::emulator::run_grid(grid, block, shared, [&] {
+          std::apply([&](const auto&... values) { kernel(static_cast<Parameters>(values)...); }, copies);
+        });
+      });
 }
 
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
