@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "emulator/fiber.hpp"
+#include "emulator/shared_barrier.hpp"
 
 struct uint3 {
   unsigned x, y, z;
@@ -35,8 +36,8 @@ namespace cloze::emulator {
 /// How an emulated device behaves where a real one is free to. Results must not depend on it: tests run both ways.
 struct Behaviour {
   bool backwards = std::getenv("CLOZE_EMULATOR_BACKWARDS") != nullptr;  // the last thread and block run first
-  bool early_copies =
-      std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;  // cp.async: when issued, else when awaited
+  // Asynchronous copies and products: when issued, else when awaited, boxes of tensors as late as can be.
+  bool early_copies = std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;
 };
 
 inline Behaviour& behaviour() {
@@ -98,6 +99,8 @@ class Block {
     error_ = nullptr;
     alive_ = count;
     barriers_.fill({});
+    shared_barriers.clear();
+    boxes_.clear();
     exchanges_.clear();
     exchanges_.resize((count + 31) / 32);
     // Of exactly this size, so that the address sanitizer sees what lies beyond; bytes of 0xFF are NaN in all formats.
@@ -117,6 +120,17 @@ class Block {
     }
     schedule(count);
     if (error_) std::rethrow_exception(error_);
+    if (!boxes_.empty()) throw std::runtime_error("an emulated block ended while a box of a tensor was on its way");
+  }
+
+  SharedBarriers shared_barriers;
+
+  /// Carries out a copy that belongs to no thread: at once, or when no thread can go on without it.
+  void send(std::function<void()> box) {
+    if (behaviour().early_copies)
+      box();
+    else
+      boxes_.push_back(std::move(box));
   }
 
   Thread& thread() { return *running_; }
@@ -213,7 +227,12 @@ class Block {
         t.fiber->enter();
       }
       if (error_) return;
-      if (!moved) {
+      if (!moved && !boxes_.empty()) {
+        const auto next = behaviour().backwards ? boxes_.end() - 1 : boxes_.begin();
+        const auto box = std::move(*next);
+        boxes_.erase(next);
+        box();
+      } else if (!moved) {
         std::string message = "emulated block " + std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," +
                               std::to_string(blockIdx.z) + " waits for ever:";
         for (const Thread& t : threads_)
@@ -227,6 +246,7 @@ class Block {
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Thread> threads_;
   std::array<Barrier, 16> barriers_;
+  std::vector<std::function<void()>> boxes_;
   std::vector<std::vector<std::unique_ptr<Exchange>>> exchanges_;
   std::unique_ptr<std::byte, Free> shared_;
   std::size_t shared_bytes_ = 0;
