@@ -212,17 +212,22 @@ inline double attention_error(const AttentionResults& found, const AttentionResu
   return worst;
 }
 
-/// Calls f, and again with all that a GPU is free to do done the other way round.
+/// Calls f, and again with all that a GPU is free to do done the other way round. Boxes are early where products are
+/// late: then a tile that was given back too soon is overwritten; and late where they are early: then one that was not
+/// waited for is read.
 template <class F>
 void every_order(F&& f) {
-  f();
 #ifdef CLOZE_CUDA_EMULATOR
   auto& behaviour = emulator::behaviour();
   const auto before = behaviour;
-  behaviour = {.backwards = !before.backwards, .early_copies = !before.early_copies};
+  behaviour.early_boxes = !before.early_copies;
+  f();
+  behaviour = {
+      .backwards = !before.backwards, .early_copies = !before.early_copies, .early_boxes = before.early_copies};
   f();
   behaviour = before;
 #else
+  f();
   for (int again = 0; again < 3; ++again) f();
 #endif
 }

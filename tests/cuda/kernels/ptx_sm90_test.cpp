@@ -164,7 +164,7 @@ TEST_CASE("the emulator notices misuse of barriers and boxes", "[cuda]") {
   const std::vector<BFloat16> values(64 * 64, convert<BFloat16>(1.0f));
   const auto map = k::tensor_map(values.data(), 64, 1, 64, 64);
   const auto before = emulator::behaviour();
-  emulator::behaviour().early_copies = false;
+  emulator::behaviour().early_boxes = false;
   bool saw_nothing = false;
   const auto run = [&](Misuse kind) {
     k::launch(&misuse, dim3(1), dim3(32), 2 * k::tensor_box_bytes, "test", map, kind, &saw_nothing);

@@ -9,7 +9,7 @@
 
 namespace cloze::kernels::cuda {
 
-/// The element of the attention's tensors as the copy engine sees them.
+/// An attention's tensors as the copy engine sees them.
 struct Sm90Maps {
   TensorMap q, k, v, grad_o;
 };
@@ -33,7 +33,7 @@ struct Sm90Tile {
   __device__ std::uint64_t rows(int k) const { return tile_descriptor(data + k * 2048, page_bytes, 1024); }
 };
 
-/// Warps of the block: 4 that fetch, then 4 for each group that multiplies, the kernel's rows cut into 64 for each.
+/// A block: a warpgroup that fetches, then those that multiply, with 64 rows each.
 template <int Groups>
 struct Sm90Block {
   static constexpr int threads = 128 * (Groups + 1);

@@ -12,6 +12,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emulator/fiber.hpp"
@@ -36,8 +37,10 @@ namespace cloze::emulator {
 /// How an emulated device behaves where a real one is free to. Results must not depend on it: tests run both ways.
 struct Behaviour {
   bool backwards = std::getenv("CLOZE_EMULATOR_BACKWARDS") != nullptr;  // the last thread and block run first
-  // Asynchronous copies and products: when issued, else when awaited, boxes of tensors as late as can be.
+  // cp.async and wgmma: when issued, else when awaited.
   bool early_copies = std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;
+  // Boxes of tensors: when issued, else when no thread can go on without them.
+  bool early_boxes = std::getenv("CLOZE_EMULATOR_EARLY_BOXES") != nullptr;
 };
 
 inline Behaviour& behaviour() {
@@ -75,6 +78,7 @@ struct Thread {
   bool done = true;
   const unsigned* watched = nullptr;  // waits while *watched == seen
   unsigned seen = 0;
+  bool patient = false;  // lets all others run first
   const char* where = "";
   std::vector<std::vector<std::function<void()>>> copies{{}};  // cp.async groups not yet carried out, the open one last
 
@@ -127,7 +131,7 @@ class Block {
 
   /// Carries out a copy that belongs to no thread: at once, or when no thread can go on without it.
   void send(std::function<void()> box) {
-    if (behaviour().early_copies)
+    if (behaviour().early_boxes)
       box();
     else
       boxes_.push_back(std::move(box));
@@ -144,6 +148,12 @@ class Block {
     t.seen = seen;
     t.where = where;
     t.fiber->leave();
+  }
+
+  /// Lets others run until none of them can.
+  void hang_back() {
+    running_->patient = true;
+    running_->fiber->leave();
   }
 
   /// Waits for `count` threads; 0: for all that have not ended.
@@ -219,7 +229,7 @@ class Block {
       bool moved = false;
       for (unsigned i = 0; i < count && !error_; ++i) {
         Thread& t = threads_[behaviour().backwards ? count - 1 - i : i];
-        if (t.done || (t.watched && *t.watched == t.seen)) continue;
+        if (t.done || t.patient || (t.watched && *t.watched == t.seen)) continue;
         moved = true;
         t.watched = nullptr;
         running_ = &t;
@@ -227,12 +237,16 @@ class Block {
         t.fiber->enter();
       }
       if (error_) return;
-      if (!moved && !boxes_.empty()) {
+      if (moved) continue;
+      bool patient = false;
+      for (Thread& t : threads_) patient |= std::exchange(t.patient, false);
+      if (patient) continue;
+      if (!boxes_.empty()) {
         const auto next = behaviour().backwards ? boxes_.end() - 1 : boxes_.begin();
         const auto box = std::move(*next);
         boxes_.erase(next);
         box();
-      } else if (!moved) {
+      } else {
         std::string message = "emulated block " + std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," +
                               std::to_string(blockIdx.z) + " waits for ever:";
         for (const Thread& t : threads_)

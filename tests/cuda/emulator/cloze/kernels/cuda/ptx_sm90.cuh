@@ -1,5 +1,5 @@
 // The emulator's twin of kernels/cuda/ptx_sm90.cuh. A box arrives when no thread can go on without it (or at once: see
-// Behaviour::early_copies), and is read then.
+// Behaviour::early_boxes), and is read then.
 #pragma once
 
 #include <cloze/kernels/cuda/ptx.cuh>
@@ -17,7 +17,12 @@ inline void begin_barrier(SharedBarrier* barrier, int arrivals) {
 inline void show_to_products() {}
 inline void show_barriers() {}
 
-inline void arrive(SharedBarrier* barrier) { emulator::Block::current().shared_barriers.at(barrier).arrive(); }
+/// Where boxes are early, the others get as far as they can before this thread goes on: what it does after it gave a
+/// tile back comes too late.
+inline void arrive(SharedBarrier* barrier) {
+  emulator::Block::current().shared_barriers.at(barrier).arrive();
+  if (emulator::behaviour().early_boxes) emulator::Block::current().hang_back();
+}
 inline void arrive_expecting(SharedBarrier* barrier, int bytes) {
   auto& state = emulator::Block::current().shared_barriers.at(barrier);
   state.bytes += bytes;
