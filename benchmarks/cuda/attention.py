@@ -5,7 +5,8 @@ PROGRAM is built from benchmarks/cuda/attention.cpp by nvcc. The same sequences 
 padded to the longest, with a mask where lengths differ, through each backend that takes the case (flash, cuDNN,
 memory-efficient), and without padding as a nested tensor. Each round runs every contender once. Prints medians, TFLOP/s
 (forward 4 T² d, backward 2.5 times that; causal half) and PyTorch's best time over ours. Results of both sides are
-compared with PyTorch in double first: a wrong kernel is not timed. --check does only that, also without a GPU.
+compared with PyTorch in double first: a wrong kernel is not timed. Where the kernels for Hopper (wgmma) take a case, they are compared
+with ours for every GPU and timed beside them. --check does only that, also without a GPU.
 """
 import argparse, json, os, statistics, subprocess, tempfile
 
@@ -36,7 +37,7 @@ cases += [("8 x 2048 causal", "bf16", 16, 64, 1, 0, [2048] * 8), ("8 x 2048 p", 
           ("32 x 20-60", "float", 16, 64, 0, 0, uneven(32, 20, 60, 1)),
           ("8 x 512", "float", 16, 64, 0, 0, [512] * 8)]
 if args.quick:
-    cases = cases[:2] + [c for c in cases if c[0] == "32 x 512"][:1]
+    cases = cases[:2] + [c for c in cases if c[0] == "32 x 512"][:2]
 if args.check:
     cases = [("4 x 20-60", "bf16", 2, 64, 0, 0, uneven(4, 20, 60, 0)), ("2 x 90-140", "bf16", 2, 96, 1, 0, uneven(2, 90, 140, 1)),
              ("2 x 100", "bf16", 2, 80, 0, 0, [100, 100]), ("3 x 20-60", "float", 2, 64, 1, 0, uneven(3, 20, 60, 1))]
@@ -156,15 +157,15 @@ for case in cases:
     flops = sum(4 * n * n for n in lengths) * heads * size / (2 if causal else 1)
     calls = max(3, min(50, int(2e12 / flops)))
     peers = variants(case)
-    wgmma = []
+    wgmma = ([], [])
     times = {"cloze": ([], []), **{peer: ([], []) for peer in peers}}
     for _ in range(args.rounds):
         answer = ours(case, calls, 1)
         times["cloze"][0].append(answer["forward"][0]); times["cloze"][1].append(answer["backward"][0])
         if "forward_sm90" in answer:
-            if not answer["sm90_apart"] < 0.02:
-                raise SystemExit(f"{name}: the kernels by mma.sync and wgmma are {answer['sm90_apart']} apart")
-            wgmma.append(answer["forward_sm90"][0])
+            if not (answer["sm90_apart"][0] < 0.03 and answer["sm90_apart"][1] < 0.1):  # waves cancel in gradients
+                raise SystemExit(f"{name}: the kernels by mma.sync and wgmma are {answer['sm90_apart']} apart (o, gradients)")
+            wgmma[0].append(answer["forward_sm90"][0]); wgmma[1].append(answer["backward_sm90"][0])
         for peer, pair in peers.items():
             for half in range(2):
                 times[peer][half].append(timed(pair[half], calls))
@@ -174,7 +175,9 @@ for case in cases:
     print(f"{name:16} {kind:5} h {heads} d {size:3}: " + " ".join(
         f"{what} {mine[half]:.4f} ms {flops * scale / mine[half] / 1e9:.0f} TFLOP/s x{best[half] / mine[half]:.2f}"
         for half, (what, scale) in enumerate((("forward", 1), ("backward", 2.5)))) +
-        (f" wgmma {statistics.median(wgmma):.4f} ms {flops / statistics.median(wgmma) / 1e9:.0f} TFLOP/s" if wgmma else "") + "  | " + ", ".join(f"{peer} {medians[peer][0]:.4f} {medians[peer][1]:.4f}" for peer in peers), flush=True)
+        ("".join(f" wgmma {what} {statistics.median(ms):.4f} ms {flops * scale / statistics.median(ms) / 1e9:.0f} TFLOP/s x{mine[half] / statistics.median(ms):.2f}"
+                 for half, (what, scale, ms) in enumerate((("forward", 1, wgmma[0]), ("backward", 2.5, wgmma[1])))) if wgmma[0] else "") +
+        "  | " + ", ".join(f"{peer} {medians[peer][0]:.4f} {medians[peer][1]:.4f}" for peer in peers), flush=True)
     rows.append({"case": name, "type": kind, "heads": heads, "size": size, "causal": causal, "p": p, "lengths": lengths, "flops": flops, "times": times, "wgmma": wgmma})
     torch.cuda.empty_cache()
 worker.stdin.close()

@@ -128,6 +128,11 @@ inline std::atomic<bool>& tf32_flag() {
   return flag;
 }
 
+inline std::atomic<bool>& hopper_attention_flag() {
+  static std::atomic<bool> flag{false};
+  return flag;
+}
+
 }  // namespace detail
 
 /// The stream on which the calling thread's kernels and copies run.
@@ -137,6 +142,13 @@ inline cudaStream_t stream() { return detail::chosen_stream(device()); }
 /// multiply about eight times as fast. Off at first; for the whole process.
 inline void use_tf32(bool wanted) { detail::tf32_flag().store(wanted, std::memory_order_relaxed); }
 inline bool tf32() { return detail::tf32_flag().load(std::memory_order_relaxed); }
+
+/// Whether attention in 16 bits takes the kernels written for Hopper (wgmma and its copy engine), where the GPU is one,
+/// the program was compiled for sm_90a, and sequences are long enough. Off at first; for the whole process.
+inline void use_hopper_attention(bool wanted) {
+  detail::hopper_attention_flag().store(wanted, std::memory_order_relaxed);
+}
+inline bool hopper_attention() { return detail::hopper_attention_flag().load(std::memory_order_relaxed); }
 
 /// Waits until everything on the calling thread's stream is done, and throws what failed there. Throws [cloze.cuda.9]
 /// where a StepGraph captures.

@@ -23,10 +23,11 @@ struct AttentionCase {
   bool last_to_last = false;
   double p = 0;
   std::vector<Index> positions = {};
-  bool fused = false;  // q, k and v are columns of one buffer
-  bool add = false;    // gradients are added to what is there
-  Index odd = 0;       // elements between the rows, and before the first one
-  double scale = 0;    // 0: 1 / √size
+  bool fused = false;   // q, k and v are columns of one buffer
+  bool add = false;     // gradients are added to what is there
+  Index odd = 0;        // elements between the rows, and before the first one
+  double scale = 0;     // 0: 1 / √size
+  Index poisoned = -1;  // a sequence whose rows are NaN, in every input
 };
 
 struct AttentionResults {
@@ -85,6 +86,16 @@ AttentionResults run_attention(const AttentionCase& c, bool backward = true) {
                    [](Rounded x) { return convert<T>(convert<double>(x)); });
     return values;
   };
+  // Rows of q, k, v or the gradient of o.
+  const auto make_rows = [&](const std::vector<Index>& cu, Index columns, int seed) {
+    auto values = make(cu.back() * columns, seed);
+    if (c.poisoned >= 0) {
+      const auto s = static_cast<std::size_t>(c.poisoned);
+      std::fill(values.begin() + cu[s] * columns, values.begin() + cu[s + 1] * columns,
+                convert<T>(std::numeric_limits<double>::quiet_NaN()));
+    }
+    return values;
+  };
   // A matrix with `odd` elements of NaN before and between its rows.
   const Index fused_columns = q_columns + 2 * k_columns;
   const auto spread = [&](const std::vector<T>& values, Index columns) {
@@ -108,10 +119,11 @@ AttentionResults run_attention(const AttentionCase& c, bool backward = true) {
   const Index q_width = c.fused ? fused_columns : q_columns, k_width = c.fused ? fused_columns : k_columns;
   const Index q_stride = q_width + c.odd, k_stride = k_width + c.odd, o_stride = q_columns + c.odd;
   const Index k_first = c.fused ? q_columns : 0, v_first = c.fused ? q_columns + k_columns : 0;
-  const There<T, D> q(spread(make(q_rows * q_width, 1), q_width)),
-      k(spread(make(c.fused ? 0 : k_rows * k_width, 2), k_width)),
-      v(spread(make(c.fused ? 0 : k_rows * k_width, 3), k_width)), bias(make(c.heads * bias_columns, 4)),
-      grad_o(spread(make(q_rows * q_columns, 5), q_columns));
+  const auto none = std::vector<Index>(cu_k.size(), 0);
+  const There<T, D> q(spread(make_rows(cu_q, q_width, 1), q_width)),
+      k(spread(make_rows(c.fused ? none : cu_k, k_width, 2), k_width)),
+      v(spread(make_rows(c.fused ? none : cu_k, k_width, 3), k_width)), bias(make(c.heads * bias_columns, 4)),
+      grad_o(spread(make_rows(cu_q, q_columns, 5), q_columns));
   const T nan = convert<T>(std::numeric_limits<double>::quiet_NaN());
   const There<T, D> o(std::vector<T>(static_cast<std::size_t>(c.odd + q_rows * o_stride), nan));
   const There<S, D> lse(std::vector<S>(static_cast<std::size_t>(q_rows * c.heads), S(NAN)));
@@ -200,17 +212,22 @@ inline double attention_error(const AttentionResults& found, const AttentionResu
   return worst;
 }
 
-/// Calls f, and again with all that a GPU is free to do done the other way round.
+/// Calls f, and again with all that a GPU is free to do done the other way round. Boxes are early where products are
+/// late: then a tile that was given back too soon is overwritten; and late where they are early: then one that was not
+/// waited for is read.
 template <class F>
 void every_order(F&& f) {
-  f();
 #ifdef CLOZE_CUDA_EMULATOR
   auto& behaviour = emulator::behaviour();
   const auto before = behaviour;
-  behaviour = {.backwards = !before.backwards, .early_copies = !before.early_copies};
+  behaviour.early_boxes = !before.early_copies;
+  f();
+  behaviour = {
+      .backwards = !before.backwards, .early_copies = !before.early_copies, .early_boxes = before.early_copies};
   f();
   behaviour = before;
 #else
+  f();
   for (int again = 0; again < 3; ++again) f();
 #endif
 }

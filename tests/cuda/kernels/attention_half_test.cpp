@@ -60,11 +60,17 @@ TEST_CASE("attention on tensor cores has the same bits in any order of threads a
 TEST_CASE("the attention kernels for tensor cores compile for heads of 64", "[cuda]") {
   using namespace cloze::kernels::cuda;
   using T = BFloat16;
-  const std::vector<const void*> kernels{reinterpret_cast<const void*>(&attention_half_forward<T, 64, 1, true>),
-                                         reinterpret_cast<const void*>(&attention_half_forward<T, 64, 2, false>),
-                                         reinterpret_cast<const void*>(&attention_half_dkv<T, 64, 4, true, false>),
-                                         reinterpret_cast<const void*>(&attention_half_dkv<T, 64, 4, false, true>),
-                                         reinterpret_cast<const void*>(&attention_half_dq<T, 64, false>)};
+  std::vector<const void*> kernels{reinterpret_cast<const void*>(&attention_half_forward<T, 64, 1, true>),
+                                   reinterpret_cast<const void*>(&attention_half_forward<T, 64, 2, false>),
+                                   reinterpret_cast<const void*>(&attention_half_dkv<T, 64, 4, true, false>),
+                                   reinterpret_cast<const void*>(&attention_half_dkv<T, 64, 4, false, true>),
+                                   reinterpret_cast<const void*>(&attention_half_dq<T, 64, false>)};
+#ifdef CLOZE_TEST_CUDA_SM90
+  for (const void* kernel : {reinterpret_cast<const void*>(&attention_sm90_forward<T, 64>),
+                             reinterpret_cast<const void*>(&attention_sm90_dkv<T, 64>),
+                             reinterpret_cast<const void*>(&attention_sm90_dq<T, 64>)})
+    kernels.push_back(kernel);
+#endif
   for (const void* kernel : kernels) CHECK(kernel != nullptr);
 }
 

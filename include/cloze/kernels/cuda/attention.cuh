@@ -3,16 +3,19 @@
 
 #include <cloze/core/device.hpp>
 #include <cloze/kernels/cuda/attention_half.cuh>
+#include <cloze/kernels/cuda/attention_sm90.cuh>
 
 namespace cloze::kernels {
 
 /// Throws [cloze.attention.6] for too many rows or heads, [cloze.attention.7] for heads of more than 128.
 template <class T>
 void attention_forward(Cuda, const AttentionArgs<T>& a) {
-  if constexpr (sizeof(T) == 2)
-    cuda::attention_forward_half(a);
-  else
+  if constexpr (sizeof(T) != 2)
     cuda::attention_forward_plain(a);
+  else if (cuda::sm90_chosen(a))
+    cuda::attention_forward_sm90(a);
+  else
+    cuda::attention_forward_half(a);
 }
 
 /// The bits do not depend on how the GPU orders its work. Throws as the forward pass.
@@ -26,7 +29,12 @@ void attention_backward(Cuda, const AttentionBackwardArgs<T>& b) {
       dots = cuda::attention_dots_of(b);
       cuda::attention_backward_plain(others, dots.data());
     }
-    if (b.dq.data || b.dk.data || b.dv.data) cuda::attention_backward_half(b, dots);
+    if (b.dq.data || b.dk.data || b.dv.data) {
+      if (cuda::sm90_chosen(b))
+        cuda::attention_backward_sm90(b, dots);
+      else
+        cuda::attention_backward_half(b, dots);
+    }
   } else {
     dots = cuda::attention_dots_of(b);
     cuda::attention_backward_plain(b, dots.data());

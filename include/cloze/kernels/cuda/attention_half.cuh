@@ -53,38 +53,49 @@ void attention_forward_half(const AttentionArgs<T>& a) {
   });
 }
 
+/// The same of a backward pass: bit 3 for o and its gradient, 4 to 6 for dq, dk and dv.
+template <class T>
+unsigned half_grad_alignment(const AttentionBackwardArgs<T>& b) {
+  const AttentionArgs<T>& a = b.forward;
+  const auto d = static_cast<int>(a.layout.head_size);
+  return (half_alignment(a) & (half_aligned(b.grad_o, a.o_stride, d) ? 15u : 7u)) |
+         (half_aligned(b.dq.data, a.q_stride, d) ? 16u : 0u) | (half_aligned(b.dk.data, a.k_stride, d) ? 32u : 0u) |
+         (half_aligned(b.dv.data, a.v_stride, d) ? 64u : 0u);
+}
+
+template <class T>
+AttentionDevice<T> half_grad_device(const AttentionBackwardArgs<T>& b, const AttentionPlan& plan, float* dots) {
+  AttentionDevice<T> device = attention_device(b.forward, plan);
+  device.grad_o = b.grad_o;
+  device.dq = b.dq;
+  device.dk = b.dk;
+  device.dv = b.dv;
+  device.dots = dots;
+  return device;
+}
+
 /// dq, dk and dv. Where no sequence has more than 128 keys, one kernel gives all three.
 template <class T>
 void attention_backward_half(const AttentionBackwardArgs<T>& b, Storage<float, Cuda>& dots) {
   const AttentionArgs<T>& a = b.forward;
   const AttentionLayout& l = a.layout;
-  const auto d = static_cast<int>(l.head_size);
-  unsigned aligned = half_alignment(a) & (half_aligned(b.grad_o, a.o_stride, d) ? 15u : 7u);
-  aligned |= (half_aligned(b.dq.data, a.q_stride, d) ? 16u : 0u) | (half_aligned(b.dk.data, a.k_stride, d) ? 32u : 0u) |
-             (half_aligned(b.dv.data, a.v_stride, d) ? 64u : 0u);
+  const unsigned aligned = half_grad_alignment(b);
   const Index keys = longest(l.cu_k, l.sequences);
-  const auto fill = [&](AttentionDevice<T> device) {
-    device.grad_o = b.grad_o;
-    device.dq = b.dq;
-    device.dk = b.dk;
-    device.dv = b.dv;
-    device.dots = dots.data();
-    return device;
-  };
   const auto by_keys = [&](auto size, auto warps, auto whole, auto general) {
     constexpr int D = decltype(size)::value, Warps = decltype(warps)::value;
     constexpr bool Whole = decltype(whole)::value;
     const AttentionPlan plan(l, a.bias.pairs, half_grad_rows, 16 * Warps, Whole);
     launch(&attention_half_dkv<T, D, Warps, Whole, decltype(general)::value>,
            dim3(plan.k_tiles, static_cast<unsigned>(l.kv_heads)), dim3(Warps * 32),
-           HalfKeysLayout<D, Warps, Whole>::bytes, "attention's gradients", fill(attention_device(a, plan)), aligned);
+           HalfKeysLayout<D, Warps, Whole>::bytes, "attention's gradients", half_grad_device(b, plan, dots.data()),
+           aligned);
   };
   const auto by_queries = [&](auto size, auto general) {
     constexpr int D = decltype(size)::value;
     const AttentionPlan plan(l, a.bias.pairs, half_grad_rows, half_grad_rows);
     launch(&attention_half_dq<T, D, decltype(general)::value>, dim3(plan.q_tiles, static_cast<unsigned>(l.heads)),
-           dim3(half_grad_warps * 32), half_dq_shared<D>(), "attention's gradients", fill(attention_device(a, plan)),
-           aligned);
+           dim3(half_grad_warps * 32), half_dq_shared<D>(), "attention's gradients",
+           half_grad_device(b, plan, dots.data()), aligned);
   };
   const auto run = [&](auto size, auto general) {
     using Four = std::integral_constant<int, 4>;

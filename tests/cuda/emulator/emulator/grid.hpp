@@ -12,9 +12,11 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emulator/fiber.hpp"
+#include "emulator/shared_barrier.hpp"
 
 struct uint3 {
   unsigned x, y, z;
@@ -35,8 +37,10 @@ namespace cloze::emulator {
 /// How an emulated device behaves where a real one is free to. Results must not depend on it: tests run both ways.
 struct Behaviour {
   bool backwards = std::getenv("CLOZE_EMULATOR_BACKWARDS") != nullptr;  // the last thread and block run first
-  bool early_copies =
-      std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;  // cp.async: when issued, else when awaited
+  // cp.async and wgmma: when issued, else when awaited.
+  bool early_copies = std::getenv("CLOZE_EMULATOR_EARLY_COPIES") != nullptr;
+  // Boxes of tensors: when issued, else when no thread can go on without them.
+  bool early_boxes = std::getenv("CLOZE_EMULATOR_EARLY_BOXES") != nullptr;
   bool late = std::getenv("CLOZE_EMULATOR_LATE") != nullptr;  // streams: when something waits, else at once
 };
 
@@ -75,6 +79,7 @@ struct Thread {
   bool done = true;
   const unsigned* watched = nullptr;  // waits while *watched == seen
   unsigned seen = 0;
+  bool patient = false;  // lets all others run first
   const char* where = "";
   std::vector<std::vector<std::function<void()>>> copies{{}};  // cp.async groups not yet carried out, the open one last
 
@@ -99,6 +104,8 @@ class Block {
     error_ = nullptr;
     alive_ = count;
     barriers_.fill({});
+    shared_barriers.clear();
+    boxes_.clear();
     exchanges_.clear();
     exchanges_.resize((count + 31) / 32);
     // Of exactly this size, so that the address sanitizer sees what lies beyond; bytes of 0xFF are NaN in all formats.
@@ -118,6 +125,17 @@ class Block {
     }
     schedule(count);
     if (error_) std::rethrow_exception(error_);
+    if (!boxes_.empty()) throw std::runtime_error("an emulated block ended while a box of a tensor was on its way");
+  }
+
+  SharedBarriers shared_barriers;
+
+  /// Carries out a copy that belongs to no thread: at once, or when no thread can go on without it.
+  void send(std::function<void()> box) {
+    if (behaviour().early_boxes)
+      box();
+    else
+      boxes_.push_back(std::move(box));
   }
 
   Thread& thread() { return *running_; }
@@ -131,6 +149,12 @@ class Block {
     t.seen = seen;
     t.where = where;
     t.fiber->leave();
+  }
+
+  /// Lets others run until none of them can.
+  void hang_back() {
+    running_->patient = true;
+    running_->fiber->leave();
   }
 
   /// Waits for `count` threads; 0: for all that have not ended.
@@ -206,7 +230,7 @@ class Block {
       bool moved = false;
       for (unsigned i = 0; i < count && !error_; ++i) {
         Thread& t = threads_[behaviour().backwards ? count - 1 - i : i];
-        if (t.done || (t.watched && *t.watched == t.seen)) continue;
+        if (t.done || t.patient || (t.watched && *t.watched == t.seen)) continue;
         moved = true;
         t.watched = nullptr;
         running_ = &t;
@@ -214,7 +238,16 @@ class Block {
         t.fiber->enter();
       }
       if (error_) return;
-      if (!moved) {
+      if (moved) continue;
+      bool patient = false;
+      for (Thread& t : threads_) patient |= std::exchange(t.patient, false);
+      if (patient) continue;
+      if (!boxes_.empty()) {
+        const auto next = behaviour().backwards ? boxes_.end() - 1 : boxes_.begin();
+        const auto box = std::move(*next);
+        boxes_.erase(next);
+        box();
+      } else {
         std::string message = "emulated block " + std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," +
                               std::to_string(blockIdx.z) + " waits for ever:";
         for (const Thread& t : threads_)
@@ -228,6 +261,7 @@ class Block {
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Thread> threads_;
   std::array<Barrier, 16> barriers_;
+  std::vector<std::function<void()>> boxes_;
   std::vector<std::vector<std::unique_ptr<Exchange>>> exchanges_;
   std::unique_ptr<std::byte, Free> shared_;
   std::size_t shared_bytes_ = 0;

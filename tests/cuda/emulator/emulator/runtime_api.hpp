@@ -33,6 +33,7 @@ namespace cloze::emulator {
 struct Faults {
   std::size_t largest = SIZE_MAX;    // bytes: device memory of more cannot be had
   cudaError_t no_gpu = cudaSuccess;  // what asking for the GPUs answers
+  bool no_sm90a = false;             // the program has no code for sm_90a
 };
 inline Faults& faults() {
   static Faults faults;
@@ -170,6 +171,14 @@ cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute attribute, in
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   if (value > 227 * 1024) return cudaErrorInvalidValue;
   cloze::emulator::allowed_shared()[reinterpret_cast<const void*>(kernel)] = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+
+struct cudaFuncAttributes {
+  std::size_t sharedSizeBytes;
+};
+inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  attributes->sharedSizeBytes = cloze::emulator::faults().no_sm90a ? 0 : 1024;
   return cudaSuccess;
 }
 
