@@ -136,3 +136,14 @@ TEST_CASE("elementwise operations name themselves where shapes do not fit") {
   REQUIRE_ERROR(a + Tensor<float>(), "cloze.tensor.7");
   REQUIRE_ERROR(gelu(Tensor<float>()), "cloze.tensor.7");
 }
+
+TEST_CASE("activations have the names of Hugging Face's config.json, and no others", "") {
+  CHECK(activation_named("gelu") == Activation::gelu);
+  for (const char* name : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"})
+    CHECK(activation_named(name) == Activation::gelu_tanh);
+  CHECK(activation_named("relu") == Activation::relu);
+  for (const char* name : {"silu", "swish"}) CHECK(activation_named(name) == Activation::silu);
+  CHECK(activation_named("tanh") == Activation::tanh);
+  CHECK(activation_named("linear") == Activation::none);
+  for (const char* name : {"", "GELU", "mish", "gelu "}) REQUIRE_ERROR(activation_named(name), "cloze.activation.1");
+}
