@@ -148,6 +148,7 @@
 #include <cloze/kernels/softmax.hpp>
 #include <cloze/kernels/softmax_args.hpp>
 #include <cloze/methods/calibration.hpp>
+#include <cloze/methods/explain_answer.hpp>
 #include <cloze/methods/fine_tuning.hpp>
 #include <cloze/methods/in_context.hpp>
 #include <cloze/methods/predict.hpp>

@@ -104,6 +104,7 @@ class PromptClassifier {
   const Text& tokenizer() const { return tokenizer_; }
   const Template& prompt() const { return prompt_; }
   const V& verbalizer() const { return verbalizer_; }
+  const Demos& demos() const { return demos_; }
   const RenderOptions& options() const { return options_; }
 
  private:
