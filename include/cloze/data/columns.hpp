@@ -6,7 +6,6 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,7 +58,7 @@ struct Columns {
 namespace detail {
 
 /// The label's id. Throws [cloze.data.3] where the labels do not contain it.
-inline LabelId find_label(std::span<const std::string> labels, std::string_view found, std::string_view where) {
+inline LabelId find_label(const std::vector<std::string>& labels, std::string_view found, std::string_view where) {
   for (std::size_t i = 0; i < labels.size(); ++i)
     if (labels[i] == found) return static_cast<LabelId>(i);
   std::string known;
@@ -100,7 +99,7 @@ class RowReader {
 
   /// Errors: [cloze.data.2] too few columns; [cloze.data.3] a label not in the list; [cloze.data.4] a score that is not
   /// a number or out of bounds.
-  Example read(std::span<const std::string> fields, Index line) const {
+  Example read(const std::vector<std::string>& fields, Index line) const {
     const std::string where = formatted("{}:{}", file_, line);
     Example example{.text_a = field(fields, text_a_, "text_a", where)};
     if (text_b_) example.text_b = field(fields, *text_b_, "text_b", where);
@@ -137,7 +136,7 @@ class RowReader {
   }
 
   // A file without its header line would silently lose its first example.
-  void check_header(std::span<const std::string> header) const {
+  void check_header(const std::vector<std::string>& header) const {
     const auto cell = [&](Index column) -> std::string_view {
       const Index at = column < 0 ? static_cast<Index>(header.size()) - 1 : column;
       return at >= 0 && at < static_cast<Index>(header.size()) ? std::string_view(header[static_cast<std::size_t>(at)])
@@ -152,7 +151,7 @@ class RowReader {
               "{}:1: wanted a header line, found an example with score {}", file_, cell(*score_));
   }
 
-  const std::string& field(std::span<const std::string> fields, Index column, std::string_view role,
+  const std::string& field(const std::vector<std::string>& fields, Index column, std::string_view role,
                            std::string_view where) const {
     const Index count = static_cast<Index>(fields.size());
     const Index at = column < 0 ? count - 1 : column;

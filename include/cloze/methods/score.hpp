@@ -51,14 +51,17 @@ inline double score(Metric metric, std::span<const LabelId> predictions, std::sp
 /// numbers against scores. NaN where a correlation is not defined. Errors: the metric's; [cloze.method.1],
 /// [cloze.method.7] an example without its answer; [cloze.method.3] a correlation of label scores.
 inline double score(Metric metric, const Evaluation& found, std::span<const Example> examples) {
-  if (metric != Metric::pearson && metric != Metric::spearman)
-    return score(metric, found.predictions, labels_of(examples));
+  if (metric != Metric::pearson && metric != Metric::spearman) {
+    const auto labels = labels_of(examples);
+    return score(metric, {found.predictions.data(), found.predictions.size()}, {labels.data(), labels.size()});
+  }
   require(found.labels <= 1, "cloze.method.3",
           "a correlation scores numbers, and these are scores of {} labels: use accuracy, f1 or matthews",
           found.labels);
   const auto targets = targets_of(examples);
   const std::vector<double> wanted(targets.begin(), targets.end());
-  return metric == Metric::pearson ? pearson(found.scores, wanted) : spearman(found.scores, wanted);
+  const std::span<const double> x(found.scores.data(), found.scores.size()), y(wanted.data(), wanted.size());
+  return metric == Metric::pearson ? pearson(x, y) : spearman(x, y);
 }
 
 }  // namespace cloze

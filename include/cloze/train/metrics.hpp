@@ -153,7 +153,7 @@ inline double spearman(std::span<const double> x, std::span<const double> y) {
   };
   if (has_nan(x) || has_nan(y)) return std::numeric_limits<double>::quiet_NaN();
   const auto x_ranks = ranks(x), y_ranks = ranks(y);
-  return pearson(x_ranks, y_ranks);
+  return pearson({x_ranks.data(), x_ranks.size()}, {y_ranks.data(), y_ranks.size()});
 }
 
 }  // namespace cloze
