@@ -72,7 +72,11 @@ struct HalfQueries {
   /// Scores to weights; the sums follow.
   __device__ void weigh(float (&score)[M][keys_at_once / 8][4], float factor) {
 #pragma unroll
-    for (int m = 0; m < M; ++m) half_weigh(score[m], o[m], largest[m], sum[m], factor);
+    for (int m = 0; m < M; ++m) {
+      float shrink[2];
+      half_weigh(score[m], largest[m], sum[m], shrink, factor);
+      half_shrink(o[m], shrink);
+    }
   }
 
   /// o += weights · v.

@@ -115,11 +115,11 @@ __device__ void half_store_rows(const HalfTile<D>& tile, int row, int column, co
 }
 
 /// The online softmax of a lane's two rows, shared by four lanes: scores become weights relative to the largest score
-/// so far, the sums o of values and `sum` of weights are brought to it. `factor` turns a score into a power of 2. `sum`
-/// is the lane's part.
-template <int N, int C>
-__device__ __forceinline__ void half_weigh(float (&score)[N][4], float (&o)[C][4], float (&largest)[2], float (&sum)[2],
-                                           float factor) {
+/// so far, and `sum`, the lane's part of their sums, is brought to it. What was summed before with the old weights is
+/// to be multiplied by `shrink`. `factor` turns a score into a power of 2.
+template <int N>
+__device__ __forceinline__ void half_weigh(float (&score)[N][4], float (&largest)[2], float (&sum)[2],
+                                           float (&shrink)[2], float factor) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     float now = largest[r];
@@ -128,7 +128,7 @@ __device__ __forceinline__ void half_weigh(float (&score)[N][4], float (&o)[C][4
     now = fmaxf(now, __shfl_xor_sync(0xFFFFFFFFu, now, 1));
     now = fmaxf(now, __shfl_xor_sync(0xFFFFFFFFu, now, 2));
     const float reference = now == -INFINITY ? 0.0f : now * factor;  // rows that saw nothing yet
-    const float shrink = exp2_approximately(largest[r] * factor - reference);
+    shrink[r] = exp2_approximately(largest[r] * factor - reference);
     largest[r] = now;
     float more = 0;
 #pragma unroll
@@ -138,13 +138,17 @@ __device__ __forceinline__ void half_weigh(float (&score)[N][4], float (&o)[C][4
         score[n][e] = exp2_approximately(fmaf(score[n][e], factor, -reference));
         more += score[n][e];
       }
-    sum[r] = sum[r] * shrink + more;
-#pragma unroll
-    for (int n = 0; n < C; ++n) {
-      o[n][2 * r] *= shrink;
-      o[n][2 * r + 1] *= shrink;
-    }
+    sum[r] = sum[r] * shrink[r] + more;
   }
+}
+
+/// Sums of values times what half_weigh() says.
+template <int C>
+__device__ __forceinline__ void half_shrink(float (&o)[C][4], const float (&shrink)[2]) {
+#pragma unroll
+  for (int n = 0; n < C; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) o[n][e] *= shrink[e / 2];
 }
 
 /// Which of 16 query rows from `first` on keep their probability at key `key` + lane % 16: bit x is row x. One Philox

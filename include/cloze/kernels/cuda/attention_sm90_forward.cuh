@@ -22,33 +22,6 @@ struct Sm90Forward {
   }
 };
 
-/// The online softmax of half_weigh() without the sums of values, which are on their way: they are to be multiplied by
-/// `shrink`.
-template <int N>
-__device__ __forceinline__ void sm90_weigh(float (&score)[N][4], float (&largest)[2], float (&sum)[2],
-                                           float (&shrink)[2], float factor) {
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    float now = largest[r];
-#pragma unroll
-    for (int n = 0; n < N; ++n) now = fmaxf(now, fmaxf(score[n][2 * r], score[n][2 * r + 1]));
-    now = fmaxf(now, __shfl_xor_sync(0xFFFFFFFFu, now, 1));
-    now = fmaxf(now, __shfl_xor_sync(0xFFFFFFFFu, now, 2));
-    const float reference = now == -INFINITY ? 0.0f : now * factor;  // rows that saw nothing yet
-    shrink[r] = exp2_approximately(largest[r] * factor - reference);
-    largest[r] = now;
-    float more = 0;
-#pragma unroll
-    for (int n = 0; n < N; ++n)
-#pragma unroll
-      for (int e = 2 * r; e < 2 * r + 2; ++e) {
-        score[n][e] = exp2_approximately(fmaf(score[n][e], factor, -reference));
-        more += score[n][e];
-      }
-    sum[r] = sum[r] * shrink[r] + more;
-  }
-}
-
 /// Grid: [tiles of queries, heads]. Without bias and dropout, for a positive scale.
 template <class T, int D>
 __global__ void __launch_bounds__(Sm90Forward<D>::Block::threads, 1)
@@ -123,7 +96,7 @@ __global__ void __launch_bounds__(Sm90Forward<D>::Block::threads, 1)
       await_products<0>();
       k_barriers.done(place);
       hide(score, begin);
-      sm90_weigh(score, largest, sum, shrink, factor);  // no values yet to shrink
+      half_weigh(score, largest, sum, shrink, factor);  // no values yet to shrink
 #pragma unroll
       for (int x = 0; x < tile_keys / 16; ++x) as_left<T>(p[x], score[2 * x], score[2 * x + 1]);
       for (int start = begin + tile_keys; start < seen.y; start += tile_keys) {
@@ -140,13 +113,10 @@ __global__ void __launch_bounds__(Sm90Forward<D>::Block::threads, 1)
         await_products<1>();
         k_barriers.done(next);
         hide(score, start);
-        sm90_weigh(score, largest, sum, shrink, factor);
+        half_weigh(score, largest, sum, shrink, factor);
         await_products<0>();
         v_barriers.done(place);
-#pragma unroll
-        for (int n = 0; n < D / 8; ++n)
-#pragma unroll
-          for (int e = 0; e < 4; ++e) o[n][e] *= shrink[e / 2];
+        half_shrink(o, shrink);
 #pragma unroll
         for (int x = 0; x < tile_keys / 16; ++x) as_left<T>(p[x], score[2 * x], score[2 * x + 1]);
         place = next;
