@@ -13,18 +13,7 @@ namespace cloze::kernels {
 
 template <class D, class T>
 void linear_forward(D device, const LinearArgs<T>& a) {
-  gemm(device, GemmArgs<T>{.m = a.rows,
-                           .n = a.out,
-                           .k = a.in,
-                           .a = a.x,
-                           .lda = a.in,
-                           .transpose_a = false,
-                           .b = a.weight,
-                           .ldb = a.in,
-                           .transpose_b = true,
-                           .c = a.before,
-                           .ldc = a.out,
-                           .add = false});
+  gemm(device, product_of(a));
   if (a.bias || a.activation != Activation::none)
     bias_activation_forward(
         device,

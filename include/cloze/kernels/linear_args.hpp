@@ -19,6 +19,23 @@ struct LinearArgs {
   T* y;       // [rows, out]
 };
 
+/// The product of it: before = x weightᵀ.
+template <class T>
+GemmArgs<T> product_of(const LinearArgs<T>& a) {
+  return {.m = a.rows,
+          .n = a.out,
+          .k = a.in,
+          .a = a.x,
+          .lda = a.in,
+          .transpose_a = false,
+          .b = a.weight,
+          .ldb = a.in,
+          .transpose_b = true,
+          .c = a.before,
+          .ldc = a.out,
+          .add = false};
+}
+
 /// dweight = dyᵀ x, dbias = Σ_rows dy; dy is the gradient before the activation. Either may be unwanted.
 template <class T>
 struct LinearWeightGradArgs {

@@ -13,18 +13,7 @@ namespace cloze::kernels {
 /// is fused where it can be, the activation never.
 template <class T>
 void linear_forward(Cuda, const LinearArgs<T>& a) {
-  const GemmArgs<T> product{.m = a.rows,
-                            .n = a.out,
-                            .k = a.in,
-                            .a = a.x,
-                            .lda = a.in,
-                            .transpose_a = false,
-                            .b = a.weight,
-                            .ldb = a.in,
-                            .transpose_b = true,
-                            .c = a.before,
-                            .ldc = a.out,
-                            .add = false};
+  const GemmArgs<T> product = product_of(a);
   bool fused = a.bias && sizeof(T) < sizeof(double) && a.rows != 0 && a.out != 0 && a.in != 0;
   if (fused) {
     cuda::LtProduct with_bias = cuda::lt_product(product);
